@@ -1,0 +1,1 @@
+"""Motion: reading files, fitting them to a body, preparing them for training."""

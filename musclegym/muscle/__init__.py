@@ -1,0 +1,1 @@
+"""Muscles: paths, force model, least-squares oracle and network."""

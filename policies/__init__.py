@@ -1,0 +1,1 @@
+"""Policies: the muscle network, PPO with a motion prior, evaluation."""

@@ -1,0 +1,1 @@
+"""Motion priors and their training."""
