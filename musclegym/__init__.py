@@ -1,7 +1,7 @@
 """A muscle-driven humanoid for Gymnasium.
 
-`import musclegym` registers the environments and stays light: the names below are loaded from their modules when
-first used, and PyBullet, PyTorch and stable-baselines3 only by what needs them.
+`import musclegym` registers the environments and stays light: the names below are loaded from their modules
+when first used, and PyBullet, PyTorch and stable-baselines3 only by what needs them.
 """
 
 from importlib import import_module

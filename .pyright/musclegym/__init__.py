@@ -1,0 +1,1 @@
+../../musclegym/__init__.py
