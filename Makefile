@@ -1,31 +1,38 @@
-# make demo: install and run the quickstart.  make test: install for development and run the tests.
-# make lint: ruff and pyright.  Needs CPython 3.11 (or 3.10) and pip; VENV=FOLDER uses another virtual environment.
+# make demo   install the package and run `musclegym quickstart`
+# make test   install for development and run the tests
+# make lint   ruff and pyright
+#
+# Needs CPython 3.11 with pip; PYTHON=... names another interpreter, VENV=... another virtual environment.
 
 VENV ?= .venv
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell \
+	$(name) -c 'import sys; sys.version_info[:2] == (3, 11) and print("$(name)")' 2>/dev/null)))
 
 .PHONY: demo test lint
 
 demo: $(VENV)/installed
-	$(BIN)/musclegym quickstart
+	$(VENV)/bin/musclegym quickstart
 
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
 
 lint: $(VENV)/installed-dev
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
 
 $(VENV)/installed: $(VENV)/created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install -c constraints.txt .
+	$(VENV)/bin/python -m pip install -c constraints.txt -e .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
-	touch $@ $(VENV)/installed
+	$(VENV)/bin/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $(VENV)/installed $@
 
 $(VENV)/created:
+	@test -n "$(PYTHON)" || { echo "make: CPython 3.11 is needed, and neither python3.11 nor python3 is that:" \
+		"PyBullet's wheels end there, and constraints.txt is tested with it. Install it (your system's package" \
+		"python3.11, or uv python install 3.11) and run make again, or name it: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
