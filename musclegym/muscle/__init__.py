@@ -1,1 +1,1 @@
-"""Muscles: paths, force model, least-squares oracle and network."""
+"""The muscle layer: paths, Hill forces, torque transmission, the least-squares oracle and MuscleNN."""

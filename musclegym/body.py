@@ -1,0 +1,335 @@
+"""A body: skeleton and muscles, with their kinematics, dynamics and muscle torques at any pose."""
+
+import hashlib
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from musclegym.dynamics import GRAVITY, Workspace, bias_and_mass_matrix, joint_axes, make_workspace, stable_pd_torque
+from musclegym.mass_xml import MASS_GRAVITY, Transmission, load_mass_muscles, load_mass_skeleton
+from musclegym.muscle.path import MuscleSet, Paths
+from musclegym.muscle.transmission import make_muscle_buffers, muscle_torques
+from musclegym.rotation import Array
+from musclegym.skeleton import Skeleton, as_floats, body_velocities, forward_kinematics, local_rotations
+
+
+@dataclass(frozen=True, eq=False)
+class Kinematics:
+    """Where the bodies are and how they move, in the world frame."""
+
+    rotation: Array
+    """Orientation of the body frames, shape (body, 3, 3)."""
+    joint_rotation: Array
+    """Orientation of the joint frames, shape (body, 3, 3)."""
+    joint_position: Array
+    """Positions of the joints, shape (body, 3) [m]."""
+    com: Array
+    """Centres of mass, shape (body, 3) [m]."""
+    com_velocity: Array
+    """Velocities of the centres of mass, shape (body, 3) [m/s]; zero where no qd was given."""
+    angular_velocity: Array
+    """Angular velocities, shape (body, 3) [rad/s]; zero where no qd was given."""
+
+
+@dataclass(frozen=True, eq=False)
+class MuscleState:
+    """Muscles at one pose."""
+
+    waypoints: Array
+    """Waypoints, muscle after muscle, in the world frame, shape (waypoint, 3) [m]."""
+    path_length: Array
+    """Length from origin to insertion, shape (muscle,) [m]."""
+    path_velocity: Array
+    """Rate of the path length, shape (muscle,) [m/s]; zero where no qd was given."""
+    length: Array
+    """Path length as a fraction of the one in the rest pose, shape (muscle,) [-]."""
+    fibre_length: Array
+    """Fibre length as a fraction of the optimal one, shape (muscle,) [-]."""
+    active_force: Array
+    """Force along the tendon per unit activation, shape (muscle,) [N]."""
+    passive_force: Array
+    """Passive force along the tendon, shape (muscle,) [N]."""
+    torque_matrix: Array
+    """Joint torque per unit activation, shape (dof, muscle) [N m]."""
+    passive_torque: Array
+    """Joint torque of all passive forces, shape (dof,) [N m]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Skeleton and muscles of one human.
+
+    Poses q and velocities qd have shape (dof,) and are laid out as `musclegym.skeleton` says.
+    """
+
+    name: str
+    """What the body is called in manifests and pictures."""
+    skeleton: Skeleton
+    """Rigid bodies and joints."""
+    muscle_set: MuscleSet
+    """Muscles; may be empty."""
+    gravity: float = GRAVITY
+    """Acceleration of free fall along -y [m/s^2]."""
+    _rest_length: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Measure the muscles in the rest pose."""
+        object.__setattr__(self, "_rest_length", np.ones(self.n_muscles))
+        object.__setattr__(self, "_rest_length", self.muscles(np.zeros(self.n_dofs)).path_length)
+
+    @property
+    def body_names(self) -> tuple[str, ...]:
+        """Names of the bodies, the root first."""
+        return self.skeleton.body_names
+
+    @property
+    def dof_names(self) -> tuple[str, ...]:
+        """Names of the degrees of freedom, the root's six first."""
+        return self.skeleton.dof_names
+
+    @property
+    def muscle_names(self) -> tuple[str, ...]:
+        """Names of the muscles."""
+        return self.muscle_set.names
+
+    @property
+    def n_dofs(self) -> int:
+        """Number of degrees of freedom, the root's six included."""
+        return self.skeleton.n_dofs
+
+    @property
+    def n_muscles(self) -> int:
+        """Number of muscles."""
+        return self.muscle_set.n_muscles
+
+    @cached_property
+    def paths(self) -> Paths:
+        """The muscles as plain arrays for the kernels."""
+        return self.muscle_set.paths(self.skeleton)
+
+    @cached_property
+    def skeleton_hash(self) -> str:
+        """SHA-256 of everything that the skeleton's motion depends on, as hexadecimal text."""
+        return digest(self.skeleton, self.gravity)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of skeleton and muscles, as hexadecimal text."""
+        return digest(self.skeleton, self.gravity, self.muscle_set)
+
+    def kinematics(self, q: npt.ArrayLike, qd: npt.ArrayLike | None = None) -> Kinematics:
+        """Place every body in the world.
+
+        Raises:
+            ValueError: if q or qd has not `n_dofs` finite numbers.
+        """
+        work = self._place(q)
+        angular, linear = np.zeros_like(work.position), np.zeros_like(work.position)
+        if qd is not None:
+            velocity = self._check(qd, "qd")
+            body_velocities(self.skeleton.tree, work.rotation, work.position, velocity, angular, linear)
+        to_body = self.skeleton.joint_rotation.transpose(0, 2, 1) @ self.skeleton.body_rotation
+        return Kinematics(
+            rotation=work.rotation @ to_body,
+            joint_rotation=work.rotation,
+            joint_position=work.position,
+            com=work.com,
+            com_velocity=linear + np.cross(angular, work.com - work.position),
+            angular_velocity=angular,
+        )
+
+    def joint_positions(self, q: npt.ArrayLike) -> Array:
+        """Return the joint positions (frame, body, 3) [m] of a motion q (frame, dof)."""
+        return np.array([self._place(pose).position for pose in np.asarray(q)])
+
+    def muscles(self, q: npt.ArrayLike, qd: npt.ArrayLike | None = None) -> MuscleState:
+        """Measure the muscles: paths, forces and joint torques.
+
+        Raises:
+            ValueError: if q or qd has not `n_dofs` finite numbers.
+        """
+        work = self._place(q)
+        velocity = np.zeros(self.n_dofs) if qd is None else self._check(qd, "qd")
+        joint_axes(self.skeleton.tree, work.rotation, work.position, work.axis)
+        out = make_muscle_buffers(self.paths, self.n_dofs)
+        muscle_torques(self.skeleton.tree, self.paths, work.rotation, work.position, work.axis, out)
+        along = out.path_length - self.paths.slack_length
+        across = self.paths.optimal_length * np.sin(self.paths.pennation)
+        force = np.where(out.active_force > 0.0, out.active_force, 1.0)
+        return MuscleState(
+            waypoints=out.waypoint,
+            path_length=out.path_length,
+            path_velocity=-(out.torque_matrix @ velocity) / force,
+            length=out.path_length / self._rest_length,
+            fibre_length=np.where(across > 0.0, np.hypot(along, across), along) / self.paths.optimal_length,
+            active_force=out.active_force,
+            passive_force=out.passive_force,
+            torque_matrix=out.torque_matrix.T,
+            passive_torque=out.passive_torque,
+        )
+
+    def mass_matrix(self, q: npt.ArrayLike) -> Array:
+        """Return the mass matrix (dof, dof) at a pose."""
+        return self._dynamics(q, np.zeros(self.n_dofs)).mass_matrix
+
+    def bias_torque(self, q: npt.ArrayLike, qd: npt.ArrayLike) -> Array:
+        """Return the Coriolis, centrifugal and gravity torque (dof,) [N m], so that M qdd + bias = torque."""
+        return self._dynamics(q, qd).bias
+
+    def sole_points(self, q: npt.ArrayLike) -> Array:
+        """Return the corners of the boxes that touch the ground, shape (8 * contact bodies, 3) [m], world frame."""
+        kinematics = self.kinematics(q)
+        signs = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+        touching = self.skeleton.contact
+        local = signs[None] * self.skeleton.size[touching][:, None]
+        turned = np.einsum("bij,bkj->bki", kinematics.rotation[touching], local)
+        return (turned + kinematics.com[touching][:, None]).reshape(-1, 3)
+
+    def _check(self, values: npt.ArrayLike, what: str) -> Array:
+        array = as_floats(values)
+        if array.shape != (self.n_dofs,) or not np.isfinite(array).all():
+            raise ValueError(
+                f"{what} must be {self.n_dofs} finite numbers, one per DoF of body {self.name!r}, but has shape {array.shape} "
+                f"and {np.count_nonzero(~np.isfinite(array))} non-finite entries; body.dof_names gives their order"
+            )
+        return array
+
+    def _place(self, q: npt.ArrayLike) -> Workspace:
+        pose = self._check(q, "q")
+        work = make_workspace(self.skeleton)
+        local_rotations(self.skeleton.tree, pose, work.local)
+        forward_kinematics(self.skeleton.tree, work.local, pose[3:6], work.rotation, work.position, work.com)
+        return work
+
+    def _dynamics(self, q: npt.ArrayLike, qd: npt.ArrayLike) -> Workspace:
+        work = self._place(q)
+        bias_and_mass_matrix(self.skeleton.tree, self._check(qd, "qd"), self.gravity, work)
+        return work
+
+
+def digest(*parts: Skeleton | MuscleSet | float) -> str:
+    """Return the SHA-256 of skeletons, muscle sets and numbers, as hexadecimal text."""
+    sha = hashlib.sha256()
+    for part in parts:
+        values = [part] if isinstance(part, float) else [getattr(part, f.name) for f in fields(part)]
+        for value in values:
+            sha.update(repr(value).encode() if isinstance(value, tuple | float) else np.asarray(value).tobytes())
+    return sha.hexdigest()
+
+
+def load_body(
+    name: str | Path | Body = "human",
+    *,
+    muscles: str | Path | None = None,
+    transmission: Transmission = "consistent",
+    height: float | None = None,
+    mass: float | None = None,
+    strength: float = 1.0,
+) -> Body:
+    """Load the shipped human or a body of the MASS family of files.
+
+    Args:
+        name: "human", the path of a MASS skeleton file, or a loaded body, which is returned as it is.
+        muscles: path of the MASS muscle file that belongs to it; without one the body has no muscles.
+        transmission: how muscles of MASS files act: "consistent" obeys virtual work, "mass" equals the released code.
+        height: of the human [m].
+        mass: of the human [kg].
+        strength: factor on all maximum isometric forces [-].
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if an option does not belong to this body, or a file is malformed.
+    """
+    if isinstance(name, Body):
+        return name
+    if not strength > 0.0:
+        raise ValueError(f"strength must be positive, but is {strength}; 1.0 is the published strength")
+    if name == "human":
+        return load_human_body(muscles, transmission, height, mass, strength)
+    if height is not None or mass is not None:
+        raise ValueError(f"height and mass scale the shipped 'human' only, but the body is {str(name)!r}; leave them out")
+    path = Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"body must be 'human' or the path of a skeleton file, but there is no file {str(name)!r}; check the path"
+        )
+    skeleton = load_mass_skeleton(path)
+    muscle_set = no_muscles() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)
+    return Body(path.stem, skeleton, muscle_set.with_strength(strength), MASS_GRAVITY)
+
+
+def load_human_body(
+    muscles: str | Path | None, transmission: Transmission, height: float | None, mass: float | None, strength: float
+) -> Body:
+    """Return the shipped human; its muscles are its own and obey virtual work."""
+    from musclegym.human import load_human
+
+    if muscles is not None or transmission != "consistent":
+        raise ValueError(
+            f"the shipped 'human' has its own muscles and consistent transmission, but muscles={muscles!r} and "
+            f"transmission={transmission!r} were given; leave them out or load a skeleton file"
+        )
+    given = {key: value for key, value in (("height", height), ("mass", mass)) if value is not None}
+    return Body("human", *load_human(**given, strength=strength))
+
+
+def no_muscles() -> MuscleSet:
+    """Return a muscle set without muscles."""
+    none = np.zeros(0)
+    return MuscleSet(
+        names=(),
+        max_isometric_force=none,
+        optimal_fibre_length=none,
+        tendon_slack_length=none,
+        pennation_angle=none,
+        waypoint_start=np.zeros(1, dtype=np.int64),
+        waypoint_body=np.zeros((0, 2), dtype=np.int64),
+        waypoint_weight=np.zeros((0, 2)),
+        waypoint_position=np.zeros((0, 2, 3)),
+        force_weight=np.zeros((0, 2)),
+    )
+
+
+def stable_pd(
+    body: Body,
+    q: npt.ArrayLike,
+    qd: npt.ArrayLike,
+    q_target: npt.ArrayLike,
+    *,
+    kp: float | npt.ArrayLike,
+    kd: float | npt.ArrayLike,
+    dt: float,
+    qd_target: npt.ArrayLike | None = None,
+) -> Array:
+    """Return the stable PD torque (dof,) [N m] that pulls the joints to `q_target`; its root rows are zero.
+
+    Stable PD (Tan, Liu & Turk 2011, IEEE CG&A 31:34-44) looks one physics step ahead, so that stiff gains stay stable. Rotations
+    are composed exactly; adding to rotation vectors, as MASS does, differs from it by less than 0.3 N m there.
+
+    Args:
+        body: the body.
+        q: present pose, shape (dof,).
+        qd: present velocity, shape (dof,).
+        q_target: wanted pose, shape (dof,).
+        kp: stiffness, one number for all DoFs or one per DoF [N m/rad]. Gains on the root make no torque there, but the prediction
+            then assumes that the root is held, as MASS does; give zeros for the first six DoFs to let it fall.
+        kd: damping, likewise [N m s/rad].
+        dt: physics step [s].
+        qd_target: velocity that the damping is relative to, shape (dof,); zero if left out.
+
+    Raises:
+        ValueError: if an array has the wrong size or is not finite, or a gain or `dt` is negative.
+    """
+    velocity = body._check(qd, "qd")
+    gains = np.array([np.broadcast_to(kp, body.n_dofs), np.broadcast_to(kd, body.n_dofs)], dtype=np.float64)
+    if not (np.isfinite(gains).all() and (gains >= 0.0).all() and dt > 0.0):
+        raise ValueError(f"kp and kd must be finite and not negative and dt positive, but kp={kp}, kd={kd}, dt={dt}")
+    pose, target = body._check(q, "q"), body._check(q_target, "q_target")
+    wanted = np.zeros(body.n_dofs) if qd_target is None else body._check(qd_target, "qd_target")
+    work, torque = body._dynamics(pose, velocity), np.zeros(body.n_dofs)
+    tree, kp_of, kd_of = body.skeleton.tree, *gains
+    stable_pd_torque(tree, velocity, pose[3:6], target, wanted, kp_of, kd_of, dt, work, torque)
+    return torque

@@ -1,0 +1,241 @@
+"""Read bodies of the MASS family: a skeleton file (human.xml) and a muscle file (muscle284.xml), world axes as ours.
+
+The format is that of the released MASS code (Lee et al. 2019, Scalable muscle-actuated human simulation and control, ACM TOG 38:73).
+"""
+
+from pathlib import Path
+from typing import Literal, get_args
+from xml.etree import ElementTree
+
+import numpy as np
+
+from musclegym.muscle.path import MuscleSet
+from musclegym.rotation import Array
+from musclegym.skeleton import BALL, DOFS_OF_KIND, FREE, HINGE, Skeleton
+
+Transmission = Literal["consistent", "mass"]
+JOINT_KINDS = {"Free": FREE, "Ball": BALL, "Revolute": HINGE}
+BLEND_DISTANCE = 0.08
+"""An inner waypoint nearer than this to a joint is blended between the two bodies of the joint [m]."""
+MASS_GRAVITY = 9.8
+"""Acceleration of free fall in the released code [m/s^2]."""
+
+
+def load_mass_skeleton(path: Path) -> Skeleton:
+    """Read a skeleton file.
+
+    Args:
+        path: file with one `Node` per body, each with a `Body` and a `Joint`, both placed in the world in the rest pose.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a parent is unknown, a number is missing or malformed, or a joint or shape is of an unknown type.
+    """
+    nodes = read_xml(path).findall("Node")
+    names = [required(node, "name", path) for node in nodes]
+    if not nodes or len(set(names)) < len(names):
+        raise ValueError(f"{path}: needs Node elements with distinct names, but has {names}; give each body its own name")
+    parts = [(child(node, "Body", path), child(node, "Joint", path)) for node in nodes]
+    joints = [placement(joint, path) for _, joint in parts]
+    bodies = [placement(body, path) for body, _ in parts]
+    kinds = np.array([joint_kind(joint, name, path) for name, (_, joint) in zip(names, parts, strict=True)])
+    mass = np.array([numbers(body, "mass", 1, path)[0] for body, _ in parts])
+    size, inertia = zip(*(shape(body, m, path) for (body, _), m in zip(parts, mass, strict=True)), strict=True)
+    axis = [numbers(j, "axis", 3, path) if k == HINGE else np.zeros(3) for (_, j), k in zip(parts, kinds, strict=True)]
+    return Skeleton(
+        body_names=tuple(names),
+        parent=np.array([parent_index(node, names, path) for node in nodes]),
+        joint_kind=kinds,
+        joint_position=np.array([position for _, position in joints]),
+        joint_rotation=np.array([rotation for rotation, _ in joints]),
+        joint_axis=np.array([a / max(float(np.linalg.norm(a)), 1e-12) for a in axis]),
+        com=np.array([position for _, position in bodies]),
+        body_rotation=np.array([rotation for rotation, _ in bodies]),
+        mass=mass,
+        inertia=np.array(inertia),
+        size=np.array(size),
+        contact=np.array([body.get("contact", "Off") == "On" for body, _ in parts]),
+        lower=joint_limits(parts, kinds, "lower", -np.inf, path),
+        upper=joint_limits(parts, kinds, "upper", np.inf, path),
+        motion_names=tuple(joint.get("bvh") for _, joint in parts),
+        end_effector=np.array([node.get("endeffector") == "True" for node in nodes]),
+    )
+
+
+def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission = "consistent") -> MuscleSet:
+    """Read a muscle file for `skeleton`.
+
+    Args:
+        path: file with one `Unit` per muscle; `lm` and `lt` are fractions of the path length in the rest pose.
+        skeleton: bodies that the waypoints name.
+        transmission: "mass" puts the force of a blended waypoint on its first body, as the released code does, which breaks
+            virtual work; "consistent" shares it as the geometry does.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a waypoint names an unknown body, or a number is missing or malformed.
+    """
+    if transmission not in get_args(Transmission):
+        raise ValueError(f"transmission must be one of {get_args(Transmission)}, but is {transmission!r}; choose one of these")
+    units = read_xml(path).findall("Unit")
+    names = [required(unit, "name", path) for unit in units]
+    paths = [rest_path(unit, skeleton, path) for unit in units]
+    length = np.array([np.linalg.norm(np.diff(points, axis=0), axis=1).sum() for points, _, _ in paths])
+    weight = stack([weights for _, _, weights in paths], (2,))
+    return MuscleSet.from_rest(
+        skeleton,
+        names,
+        waypoint_start=np.cumsum([0] + [len(points) for points, _, _ in paths]),
+        waypoint_body=stack([bodies for _, bodies, _ in paths], (2,)).astype(np.int64),
+        waypoint_weight=weight,
+        waypoints=stack([points for points, _, _ in paths], (3,)),
+        max_isometric_force=np.array([numbers(unit, "f0", 1, path)[0] for unit in units]),
+        optimal_fibre_length=np.array([numbers(unit, "lm", 1, path)[0] for unit in units]) * length,
+        tendon_slack_length=np.array([numbers(unit, "lt", 1, path)[0] for unit in units]) * length,
+        pennation_angle=np.zeros(len(units)),  # the files carry it, the released code does not use it
+        force_weight=np.broadcast_to([1.0, 0.0], weight.shape).copy() if transmission == "mass" else None,
+    )
+
+
+def rest_path(unit: ElementTree.Element, skeleton: Skeleton, path: Path) -> tuple[Array, Array, Array]:
+    """Return waypoints (n, 3) [m] in the rest pose, their bodies (n, 2) and weights (n, 2) of one muscle."""
+    waypoints = unit.findall("Waypoint")
+    points = stack([numbers(waypoint, "p", 3, path)[None] for waypoint in waypoints], (3,))
+    bodies, weights = np.full((len(points), 2), -1.0), np.zeros((len(points), 2))
+    for index, waypoint in enumerate(waypoints):
+        name = required(waypoint, "body", path)
+        if name not in skeleton.body_names:
+            raise ValueError(
+                f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} has one on "
+                f"{name!r}; the bodies are {', '.join(skeleton.body_names)}"
+            )
+        bodies[index, 0], weights[index, 0] = skeleton.body(name), 1.0
+        if 0 < index < len(points) - 1:
+            blend(skeleton, points[index], bodies[index], weights[index])
+    return points, bodies, weights
+
+
+def blend(skeleton: Skeleton, point: Array, bodies: Array, weights: Array) -> None:
+    """Share a waypoint between the body of the nearest joint and its parent if that joint is near."""
+    distance = np.linalg.norm(skeleton.joint_position - point, axis=1)
+    nearest = int(np.argmin(distance))
+    if distance[nearest] >= BLEND_DISTANCE:
+        return
+    parent = int(skeleton.parent[nearest])
+    bodies[:] = nearest, parent
+    if parent >= 0:
+        share = 1.0 / np.sqrt(np.maximum(distance[[nearest, parent]], 1e-12))
+        weights[:] = share / share.sum()
+
+
+def read_xml(path: Path) -> ElementTree.Element:
+    """Return the root element of an XML file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"a body needs its XML file, but there is no file {path}; check the path")
+    try:
+        return ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path}: must be well-formed XML, but {error}; mend the file at that line") from error
+
+
+def required(element: ElementTree.Element, key: str, path: Path) -> str:
+    """Return an attribute that must be there."""
+    value = element.get(key)
+    if value is None:
+        raise ValueError(f"{path}: every {element.tag} needs the attribute {key!r}, but one has {element.attrib}; add it")
+    return value
+
+
+def child(node: ElementTree.Element, tag: str, path: Path) -> ElementTree.Element:
+    """Return a child element that must be there."""
+    found = node.find(tag)
+    if found is None:
+        raise ValueError(f"{path}: {node.tag} {node.get('name')!r} needs a {tag} element, but has none; add it")
+    return found
+
+
+def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> Array:
+    """Return an attribute of `count` finite numbers."""
+    text = required(element, key, path)
+    try:
+        values = np.array([float(word) for word in text.split()])
+    except ValueError:
+        values = np.empty(0)
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"{path}: {key!r} of {element.tag} must be {count} finite numbers, but is {text!r}; correct it")
+    return values
+
+
+def stack(arrays: list[Array], shape: tuple[int, ...]) -> Array:
+    """Concatenate arrays along their first axis; of none, return an empty one whose rows have `shape`."""
+    return np.concatenate(arrays) if arrays else np.zeros((0, *shape))
+
+
+def placement(element: ElementTree.Element, path: Path) -> tuple[Array, Array]:
+    """Return rotation (3, 3) and position (3,) [m] of a Body or Joint; rounded rotations are orthonormalised column by column."""
+    transformation = child(element, "Transformation", path)
+    columns = numbers(transformation, "linear", 9, path).reshape(3, 3).T
+    basis: list[Array] = []
+    for column in columns:
+        rest = column - sum(((b @ column) * b for b in basis), np.zeros(3))
+        if np.linalg.norm(rest) < 1e-6:
+            raise ValueError(f"{path}: 'linear' must be a rotation matrix, but is {transformation.get('linear')!r}; correct it")
+        basis.append(rest / np.linalg.norm(rest))
+    return np.array(basis).T, numbers(transformation, "translation", 3, path)
+
+
+def joint_kind(joint: ElementTree.Element, name: str, path: Path) -> int:
+    """Return FREE, BALL or HINGE."""
+    kind = required(joint, "type", path)
+    if kind not in JOINT_KINDS:
+        raise ValueError(f"{path}: joint of {name!r} must be one of {', '.join(JOINT_KINDS)}, but is {kind!r}; use one of these")
+    return JOINT_KINDS[kind]
+
+
+def parent_index(node: ElementTree.Element, names: list[str], path: Path) -> int:
+    """Return the index of a node's parent, -1 for the root."""
+    parent = required(node, "parent", path)
+    if parent == "None":
+        return -1
+    if parent not in names:
+        raise ValueError(
+            f"{path}: every parent must be a body of the file or 'None', but {node.get('name')!r} has parent {parent!r}; "
+            f"the bodies are {', '.join(names)}"
+        )
+    return names.index(parent)
+
+
+def joint_limits(
+    parts: list[tuple[ElementTree.Element, ElementTree.Element]], kinds: Array, key: str, missing: float, path: Path
+) -> Array:
+    """Return one bound per DoF (dof,); a joint that states none, and the root, gets `missing`."""
+    bounds = []
+    for (_, joint), kind in zip(parts, kinds, strict=True):
+        count = int(DOFS_OF_KIND[kind])
+        stated = kind != FREE and joint.get(key) is not None
+        bounds.append(numbers(joint, key, count, path) if stated else np.full(count, missing))
+    return np.concatenate(bounds)
+
+
+def shape(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Array]:
+    """Return box edges (3,) [m] and inertia (3, 3) [kg m^2] of a body; spheres and capsules are boxed for contact."""
+    kind = required(body, "type", path)
+    if kind == "Box":
+        size = numbers(body, "size", 3, path)
+        return size, np.diag(mass / 12.0 * (np.sum(size**2) - size**2))
+    radius = numbers(body, "radius", 1, path)[0] if kind in ("Sphere", "Capsule") else 0.0
+    if kind == "Sphere":
+        return np.full(3, 2.0 * radius), np.eye(3) * 0.4 * mass * radius**2
+    if kind == "Capsule":
+        return capsule(radius, numbers(body, "height", 1, path)[0], mass)
+    raise ValueError(f"{path}: shape of a Body must be Box, Sphere or Capsule, but is {kind!r}; use one of these")
+
+
+def capsule(radius: float, height: float, mass: float) -> tuple[Array, Array]:
+    """Return bounding box and inertia of a capsule along z: a cylinder of `height` [m] between two half spheres."""
+    cylinder = height / (height + 4.0 / 3.0 * radius) * mass
+    ball = mass - cylinder
+    along = 0.5 * cylinder * radius**2 + 0.4 * ball * radius**2
+    shift = 0.4 * radius**2 + 0.375 * height * radius + 0.25 * height**2
+    across = cylinder * (radius**2 / 4.0 + height**2 / 12.0) + ball * shift
+    return np.array([2 * radius, 2 * radius, height + 2 * radius]), np.diag([across, across, along])
