@@ -30,9 +30,8 @@ $(VENV)/installed-dev: $(VENV)/created pyproject.toml constraints.txt
 	touch $(VENV)/installed $@
 
 $(VENV)/created:
-	@test -n "$(PYTHON)" || { echo "make: CPython 3.11 is needed, and neither python3.11 nor python3 is that:" \
-		"PyBullet's wheels end there, and constraints.txt is tested with it. Install it (your system's package" \
-		"python3.11, or uv python install 3.11) and run make again, or name it: make PYTHON=/path/to/python3.11" >&2; \
-		exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: needs CPython 3.11, but neither python3.11 nor python3 here is one." \
+		"PyBullet's wheels end with it, and constraints.txt is tested on it. Install it (the system's package" \
+		"python3.11, or uv python install 3.11), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
