@@ -1,0 +1,147 @@
+"""Skeleton families of motion files: which joint moves which body, and how the source stands in a T-pose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from musclegym.motion.clip import Clip
+from musclegym.rotation import Array
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of source skeleton."""
+
+    name: str
+    """What to call it."""
+    joints: Mapping[str, str]
+    """Body name -> name of the joint whose frame moves with it."""
+    t_pose: Mapping[str, Array] = field(default_factory=dict)
+    """Body name -> world orientation of its joint when the source stands in a T-pose and faces +z, shape (3, 3); identity
+    where not given. It need only be near: limbs are then turned until their bones point as the body's do."""
+    same_rest: bool = False
+    """Whether the source's zero pose is the body's own, so that rotations can be copied as they are."""
+
+    def fits(self, clip: Clip) -> bool:
+        """Whether a clip has all joints of this family."""
+        return set(self.joints.values()) <= set(clip.names)
+
+
+def sides(centre: Mapping[str, str], limbs: Mapping[str, str], right: str, left: str) -> dict[str, str]:
+    """Return a map of joints, writing the limbs (body without its side -> joint with `{}` for the side) once per side."""
+    out = dict(centre)
+    for letter, word in (("R", right), ("L", left)):
+        out |= {body + letter: joint.format(word) for body, joint in limbs.items()}
+    return out
+
+
+def axes(x: str, y: str) -> Array:
+    """Return the rotation whose local x and y axes point along the named world axes, e.g. "-y", "+x", shape (3, 3)."""
+    first, second = ((1 if axis[0] == "+" else -1) * np.eye(3)["xyz".index(axis[1])] for axis in (x, y))
+    return np.stack([first, second, np.cross(first, second)], axis=1)
+
+
+def about_y(degrees: float) -> Array:
+    """Return the rotation about the vertical by `degrees`, shape (3, 3)."""
+    return Rotation.from_euler("y", degrees, degrees=True).as_matrix()
+
+
+def about_z(degrees: float) -> Array:
+    """Return the rotation about the forward axis by `degrees`, shape (3, 3)."""
+    return Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+
+
+LEG = ("Femur", "Tibia", "Talus")
+ARM = ("Shoulder", "Arm", "ForeArm", "Hand")
+
+MASS = Family(
+    "MASS",
+    sides(
+        {"Pelvis": "Character1_Hips", "Spine": "Character1_Spine", "Torso": "Character1_Spine1"}
+        | {"Neck": "Character1_Neck", "Head": "Character1_Head"},
+        {"Femur": "Character1_{}UpLeg", "Tibia": "Character1_{}Leg", "Talus": "Character1_{}Foot"}
+        | {"Shoulder": "Character1_{}Shoulder", "Arm": "Character1_{}Arm"}
+        | {"ForeArm": "Character1_{}ForeArm", "Hand": "Character1_{}Hand"},
+        "Right",
+        "Left",
+    ),
+    same_rest=True,
+)
+
+CMU_ASF = Family(
+    "CMU, joints named as in the ASF files (lfemur, ltibia, ...)",
+    sides(
+        {"Pelvis": "root", "Spine": "upperback", "Torso": "thorax", "Neck": "lowerneck", "Head": "head"},
+        {"Femur": "{}femur", "Tibia": "{}tibia", "Talus": "{}foot", "FootThumb": "{}toes", "FootPinky": "{}toes"}
+        | {"Shoulder": "{}clavicle", "Arm": "{}humerus", "ForeArm": "{}radius", "Hand": "{}hand"},
+        "r",
+        "l",
+    ),
+)
+
+CMU_POSER = Family(
+    "CMU, joints named as in Poser (lThigh, lShin, ...)",
+    sides(
+        {"Pelvis": "hip", "Spine": "abdomen", "Torso": "chest", "Neck": "neck", "Head": "head"},
+        {"Femur": "{}Thigh", "Tibia": "{}Shin", "Talus": "{}Foot"}
+        | {"Shoulder": "{}Collar", "Arm": "{}Shldr", "ForeArm": "{}ForeArm", "Hand": "{}Hand"},
+        "r",
+        "l",
+    ),
+)
+
+# Bones lie along local +x on the left and in the trunk, along -x on the right; knees and elbows bend about local y.
+BANDAI_NAMCO = Family(
+    "Bandai-Namco",
+    sides(
+        {"Pelvis": "Hips", "Spine": "Spine", "Torso": "Chest", "Neck": "Neck", "Head": "Head"},
+        {"Femur": "UpperLeg_{}", "Tibia": "LowerLeg_{}", "Talus": "Foot_{}", "FootThumb": "Toes_{}", "FootPinky": "Toes_{}"}
+        | {"Shoulder": "Shoulder_{}", "Arm": "UpperArm_{}", "ForeArm": "LowerArm_{}", "Hand": "Hand_{}"},
+        "R",
+        "L",
+    ),
+    {"Pelvis": axes("+y", "-x")}
+    | {body: axes("+y", "+z") for body in ("Spine", "Torso", "Neck", "Head")}
+    | {f"{body}L": axes("-y", "+x") for body in ("Femur", "Tibia")}
+    | {f"{body}R": axes("+y", "+x") for body in ("Femur", "Tibia")}
+    | {f"{body}L": axes("+z", "+x") for body in ("Talus", "FootThumb", "FootPinky")}
+    | {f"{body}R": axes("-z", "+x") for body in ("Talus", "FootThumb", "FootPinky")}
+    | {f"{body}R": axes("+x", "-y") for body in ARM},
+)
+
+DEEPMIMIC = Family(
+    "DeepMimic",
+    sides(
+        {"Pelvis": "root", "Torso": "chest", "Head": "neck"},
+        {"Femur": "{}_hip", "Tibia": "{}_knee", "Talus": "{}_ankle"}
+        | {"Arm": "{}_shoulder", "ForeArm": "{}_elbow", "Hand": "{}_wrist"},
+        "right",
+        "left",
+    ),
+    {body: about_y(-90.0) for body in ("Pelvis", "Torso", "Head", *(part + side for part in LEG for side in "RL"))}
+    | {f"{body}R": about_z(-90.0) @ about_y(-90.0) for body in ARM[1:]}
+    | {f"{body}L": about_z(90.0) @ about_y(-90.0) for body in ARM[1:]},
+)
+
+FAMILIES = (MASS, CMU_ASF, CMU_POSER, BANDAI_NAMCO, DEEPMIMIC)
+
+
+def find_family(clip: Clip, mapping: Mapping[str, str] | None) -> Family:
+    """Return the family of a clip's skeleton, or one made of a user's `mapping` (body name -> joint name).
+
+    Raises:
+        ValueError: if the skeleton is of no known family, or the mapping names joints that it lacks.
+    """
+    if mapping is not None:
+        for joint in mapping.values():
+            clip.joint(joint)
+        return Family("given by mapping=", dict(mapping))
+    for family in FAMILIES:
+        if family.fits(clip):
+            return family
+    raise ValueError(
+        f"{clip.source}: the skeleton must be of a known family ({'; '.join(family.name for family in FAMILIES)}), but its "
+        f"joints are {', '.join(clip.names)}; give mapping={{'Pelvis': JOINT, 'FemurR': JOINT, ...}}"
+    )

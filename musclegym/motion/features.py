@@ -1,0 +1,339 @@
+"""The state of a motion as learned models see it: groups, changes and heading-invariant features.
+
+A state is `[q, qd]` (layout in `musclegym.skeleton`): 56 + 56 = 112 numbers on the 23-body tree. Everything here is
+written once, for NumPy arrays and torch tensors alike, with any leading axes; torch gradients flow through it.
+
+A `Pose` holds the same state with rotation matrices, in which motions are advanced without leaving the group. Its
+features do not change when the world is turned about the vertical or shifted along the ground. The heading frame is
+upright and differs from the root by the smallest rotation that levels it, so features and root placement together give
+back the state exactly.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musclegym.skeleton import BALL, DOFS_OF_KIND, HINGE, Skeleton
+
+Numbers = Any
+"""A NumPy array or a torch tensor of floats."""
+
+
+class Pose(NamedTuple):
+    """A state of motion with its rotations as matrices; `...` stands for any leading axes."""
+
+    rotation: Numbers  # (..., 1 + ball, 3, 3): the root in the world, then each ball joint in its joint frame
+    displacement: Numbers  # (..., 3) of the root from its rest position, world axes [m]
+    hinge: Numbers  # (..., hinge) [rad]
+    velocity: Numbers  # (..., dof) qd
+
+    def at(self, index: Any) -> "Pose":
+        """Return the poses at `index` of the leading axes."""
+        return Pose(*(part[index] for part in self))
+
+
+class Placement(NamedTuple):
+    """Where a pose stands on the ground: what features leave out."""
+
+    heading: Numbers  # (...,) rotation about the vertical from facing +z [rad]
+    ground: Numbers  # (..., 2) x and z of the root's displacement [m]
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """Order of the numbers of a state, of its change and of its features on one skeleton."""
+
+    body_names: tuple[str, ...]
+    """Names of the bodies, the root first."""
+    joint_kind: tuple[int, ...]
+    """FREE, BALL or HINGE for each body."""
+    rest_height: float
+    """Height of the root in the rest pose [m]."""
+    root_frame: tuple[tuple[float, ...], ...]
+    """Orientation of the root's joint frame in the rest pose, rows of a 3 x 3 matrix."""
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> "StateLayout":
+        """Return the layout of the states of `skeleton`."""
+        return cls(
+            body_names=tuple(skeleton.body_names),
+            joint_kind=tuple(int(kind) for kind in skeleton.joint_kind),
+            rest_height=float(skeleton.joint_position[0, 1]),
+            root_frame=tuple(tuple(float(x) for x in row) for row in skeleton.joint_rotation[0]),
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "StateLayout":
+        """Rebuild a layout from what `record` returned, also after a trip through JSON."""
+        return cls(
+            body_names=tuple(record["body_names"]),
+            joint_kind=tuple(record["joint_kind"]),
+            rest_height=record["rest_height"],
+            root_frame=tuple(tuple(row) for row in record["root_frame"]),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the layout as plain lists and numbers for a manifest."""
+        return {
+            "body_names": list(self.body_names),
+            "joint_kind": list(self.joint_kind),
+            "rest_height": self.rest_height,
+            "root_frame": [list(row) for row in self.root_frame],
+        }
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        counts = DOFS_OF_KIND[list(self.joint_kind)]
+        return np.cumsum(counts) - counts
+
+    @property
+    def n_dofs(self) -> int:
+        """Degrees of freedom, the root's six included."""
+        return int(DOFS_OF_KIND[list(self.joint_kind)].sum())
+
+    @property
+    def n_state(self) -> int:
+        """Numbers in a state: positions and velocities."""
+        return 2 * self.n_dofs
+
+    @property
+    def n_features(self) -> int:
+        """Numbers in the features of a state."""
+        return self.feature_blocks[-1][2]
+
+    @cached_property
+    def rotation_columns(self) -> np.ndarray:
+        """Columns of q that hold rotation vectors, the root's first, shape (1 + ball, 3)."""
+        balls = self._starts[np.array(self.joint_kind) == BALL]
+        return np.concatenate([self._starts[:1], balls])[:, None] + np.arange(3)
+
+    @cached_property
+    def hinge_columns(self) -> np.ndarray:
+        """Columns of q that hold hinge angles, shape (hinge,)."""
+        return self._starts[np.array(self.joint_kind) == HINGE]
+
+    @cached_property
+    def dof_blocks(self) -> dict[str, np.ndarray]:
+        """Columns of q by kind of motion: root rotation, root displacement, ball joints, hinges."""
+        return {
+            "root_rotation": np.arange(0, 3),
+            "root_displacement": np.arange(3, 6),
+            "ball": self.rotation_columns[1:].reshape(-1),
+            "hinge": self.hinge_columns,
+        }
+
+    @cached_property
+    def feature_blocks(self) -> tuple[tuple[str, int, int], ...]:
+        """Name, first and one past the last index of each block of the features."""
+        sizes = {
+            "root_height": 1,
+            "up_in_root": 3,
+            "root_angular_velocity": 3,
+            "root_linear_velocity": 3,
+            "ball_6d": 6 * (len(self.rotation_columns) - 1),
+            "hinge_angle": len(self.hinge_columns),
+            "joint_velocity": self.n_dofs - 6,
+        }
+        ends = np.cumsum(list(sizes.values())).tolist()
+        return tuple((name, end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True))
+
+    def pose(self, state: Numbers) -> Pose:
+        """Return states (..., 2 dof) with their rotation vectors turned into matrices."""
+        q = state[..., : self.n_dofs]
+        local = rotation_from_vector(q[..., self.rotation_columns])
+        return Pose(
+            rotation=_join(local, _like(self.root_frame, state) @ local[..., :1, :, :]),
+            displacement=q[..., 3:6],
+            hinge=q[..., self.hinge_columns],
+            velocity=state[..., self.n_dofs :],
+        )
+
+    def state(self, pose: Pose) -> Numbers:
+        """Return the states (..., 2 dof) of `pose`; rotation vectors have lengths up to pi."""
+        root = _like(self.root_frame, pose.velocity).T @ pose.rotation[..., :1, :, :]
+        q = self._columns(vector_from_rotation(_join(pose.rotation, root)), pose.displacement, pose.hinge)
+        return _space(q).concatenate([q, pose.velocity], axis=-1)
+
+    def advance(self, pose: Pose, change: Numbers) -> Pose:
+        """Return the pose after a change (..., 2 dof): one of q as `difference` gives it, one added to qd."""
+        turn = rotation_from_vector(change[..., self.rotation_columns])
+        shift = (pose.rotation[..., 0, :, :] @ change[..., 3:6, None])[..., 0]
+        return Pose(
+            rotation=pose.rotation @ turn,
+            displacement=pose.displacement + shift,
+            hinge=pose.hinge + change[..., self.hinge_columns],
+            velocity=pose.velocity + change[..., self.n_dofs :],
+        )
+
+    def difference(self, start: Pose, end: Pose) -> Numbers:
+        """Return the change (..., 2 dof) that leads from one pose to another; undoes `advance`.
+
+        Its position part equals `Skeleton.difference`: body-frame vectors, no angle beyond pi.
+        """
+        turn = vector_from_rotation(_transpose(start.rotation) @ end.rotation)
+        step = end.displacement - start.displacement
+        shift = (_transpose(start.rotation[..., 0, :, :]) @ step[..., None])[..., 0]
+        positions = self._columns(turn, shift, end.hinge - start.hinge)
+        return _space(turn).concatenate([positions, end.velocity - start.velocity], axis=-1)
+
+    def features(self, pose: Pose) -> Numbers:
+        """Return heading-invariant features (..., feature) in the order of `feature_blocks`.
+
+        Root height [m]; the upward direction in the root's frame; angular [rad/s] and linear velocity [m/s] of the
+        root in the heading frame; the first two columns of each ball joint's rotation; hinge angles [rad]; joint
+        velocities [rad/s].
+        """
+        up = pose.rotation[..., 0, 1, :]
+        level = levelling(up)
+        columns = pose.rotation[..., 1:, :, :2]
+        parts = [
+            pose.displacement[..., 1:2] + self.rest_height,
+            up,
+            (level @ pose.velocity[..., 0:3, None])[..., 0],
+            (level @ pose.velocity[..., 3:6, None])[..., 0],
+            columns.reshape(*columns.shape[:-3], -1),
+            pose.hinge,
+            pose.velocity[..., 6:],
+        ]
+        return _space(up).concatenate(parts, axis=-1)
+
+    def placement(self, pose: Pose) -> Placement:
+        """Return heading and ground position of `pose`."""
+        upright = pose.rotation[..., 0, :, :] @ _transpose(levelling(pose.rotation[..., 0, 1, :]))
+        heading = _space(upright).arctan2(upright[..., 0, 2], upright[..., 2, 2])
+        return Placement(heading, pose.displacement[..., ::2])
+
+    def from_features(self, features: Numbers, placement: Placement) -> Pose:
+        """Return the pose with these features (..., feature) at a placement; undoes `features`.
+
+        The 6-D rotations and the upward direction are made orthonormal (Gram-Schmidt), so any numbers give a pose.
+        """
+        xp = _space(features)
+        part = {name: features[..., start:stop] for name, start, stop in self.feature_blocks}
+        level = levelling(_unit(part["up_in_root"]))
+        zero = 0.0 * placement.heading
+        turn = rotation_from_vector(xp.stack([zero, placement.heading, zero], axis=-1))
+        columns = part["ball_6d"].reshape(*features.shape[:-1], -1, 3, 2)
+        height = part["root_height"] - self.rest_height
+        ground = placement.ground
+        back = _transpose(level)
+        angular = (back @ part["root_angular_velocity"][..., None])[..., 0]
+        linear = (back @ part["root_linear_velocity"][..., None])[..., 0]
+        return Pose(
+            rotation=xp.concatenate([(turn @ level)[..., None, :, :], orthonormal(columns)], axis=-3),
+            displacement=xp.concatenate([ground[..., :1], height, ground[..., 1:]], axis=-1),
+            hinge=part["hinge_angle"],
+            velocity=xp.concatenate([angular, linear, part["joint_velocity"]], axis=-1),
+        )
+
+    def _columns(self, turns: Numbers, displacement: Numbers, hinge: Numbers) -> Numbers:
+        """Lay out rotation vectors, displacement and hinge angles as q (..., dof)."""
+        balls = turns[..., 1:, :].reshape(*turns.shape[:-2], -1)
+        grouped = _space(turns).concatenate([turns[..., 0, :], displacement, balls, hinge], axis=-1)
+        return grouped[..., np.argsort(np.concatenate(list(self.dof_blocks.values())))]
+
+
+def rotation_from_vector(vector: Numbers) -> Numbers:
+    """Return the rotation matrices (..., 3, 3) of rotation vectors (..., 3) [rad] (Rodrigues' formula)."""
+    xp = _space(vector)
+    square = (vector * vector).sum(-1)
+    small = square < 1e-6
+    angle = xp.sqrt(xp.where(small, 1.0, square))
+    first = xp.where(small, 1.0 - square / 6.0, xp.sin(angle) / angle)  # sin(a) / a
+    second = xp.where(
+        small, 0.5 - square / 24.0, 2.0 * (xp.sin(0.5 * angle) / angle) ** 2
+    )  # (1 - cos(a)) / a^2
+    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
+    rows = [
+        [1.0 - second * (y * y + z * z), second * x * y - first * z, second * x * z + first * y],
+        [second * x * y + first * z, 1.0 - second * (x * x + z * z), second * y * z - first * x],
+        [second * x * z - first * y, second * y * z + first * x, 1.0 - second * (x * x + y * y)],
+    ]
+    return _matrix(rows)
+
+
+def vector_from_rotation(rotation: Numbers) -> Numbers:
+    """Return the rotation vectors (..., 3) [rad] of rotation matrices, lengths in [0, pi].
+
+    Goes through the quaternion, of which the best-conditioned column of 4 q q^T is taken, so that angles near 0 and
+    near pi keep their precision.
+    """
+    xp = _space(rotation)
+    r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
+    w = [r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
+    xy, xz, yz = r[0][1] + r[1][0], r[0][2] + r[2][0], r[1][2] + r[2][1]
+    columns = [
+        [1.0 + r[0][0] + r[1][1] + r[2][2], *w],
+        [w[0], 1.0 + r[0][0] - r[1][1] - r[2][2], xy, xz],
+        [w[1], xy, 1.0 - r[0][0] + r[1][1] - r[2][2], yz],
+        [w[2], xz, yz, 1.0 - r[0][0] - r[1][1] + r[2][2]],
+    ]
+    best, size = xp.stack(columns[0], axis=-1), columns[0][0]
+    for i in range(1, 4):
+        larger = columns[i][i] > size
+        best = xp.where(larger[..., None], xp.stack(columns[i], axis=-1), best)
+        size = xp.where(larger, columns[i][i], size)
+    best = _unit(best)
+    best = xp.where(best[..., :1] < 0.0, -best, best)
+    square = (best[..., 1:] ** 2).sum(-1)
+    small = square < 1e-12
+    half_sine = xp.sqrt(xp.where(small, 1.0, square))
+    scale = xp.where(small, 2.0, 2.0 * xp.arctan2(half_sine, best[..., 0]) / half_sine)
+    return best[..., 1:] * scale[..., None]
+
+
+def levelling(up: Numbers) -> Numbers:
+    """Return the smallest rotations (..., 3, 3) that turn unit vectors `up` (..., 3) onto the y axis.
+
+    For `up` = -y, where none is smallest, half a turn about x.
+    """
+    x, y, z = up[..., 0], up[..., 1], up[..., 2]
+    scale = 1.0 / _space(up).clip(1.0 + y, 1e-12, None)
+    return _matrix(
+        [[1.0 - x * x * scale, -x, -x * z * scale], [x, y, z], [-x * z * scale, -z, y + x * x * scale]]
+    )
+
+
+def orthonormal(columns: Numbers) -> Numbers:
+    """Return rotation matrices (..., 3, 3) from two columns each (..., 3, 2) by Gram-Schmidt (Zhou et al. 2019)."""
+    xp = _space(columns)
+    first = _unit(columns[..., 0])
+    second = columns[..., 1] - (first * columns[..., 1]).sum(-1)[..., None] * first
+    second = _unit(second)
+    ahead, behind = [1, 2, 0], [2, 0, 1]
+    third = first[..., ahead] * second[..., behind] - first[..., behind] * second[..., ahead]
+    return xp.stack([first, second, third], axis=-1)
+
+
+def _space(array: Numbers) -> Any:
+    """Return the module, numpy or torch, that `array` belongs to."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def _like(values: Any, example: Numbers) -> Numbers:
+    """Return constant `values` as an array of the kind and precision of `example`."""
+    array = _space(example).asarray(values, dtype=example.dtype)
+    return array.to(example.device) if hasattr(array, "to") else array
+
+
+def _unit(vector: Numbers) -> Numbers:
+    xp = _space(vector)
+    return vector / xp.sqrt(xp.clip((vector * vector).sum(-1), 1e-24, None))[..., None]
+
+
+def _transpose(matrix: Numbers) -> Numbers:
+    return _space(matrix).swapaxes(matrix, -1, -2)
+
+
+def _matrix(rows: list[list[Numbers]]) -> Numbers:
+    xp = _space(rows[0][0])
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _join(rotation: Numbers, root: Numbers) -> Numbers:
+    """Return `rotation` (..., 1 + ball, 3, 3) with `root` (..., 1, 3, 3) in the first place."""
+    return _space(rotation).concatenate([root, rotation[..., 1:, :, :]], axis=-3)

@@ -1,0 +1,102 @@
+"""From a name, a path, a clip or a motion to a motion of a body."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musclegym.motion.bvh import read_bvh
+from musclegym.motion.clip import Clip
+from musclegym.motion.deepmimic import read_deepmimic
+from musclegym.motion.motion import Motion
+from musclegym.motion.retarget import retarget
+
+if TYPE_CHECKING:
+    from musclegym.body import Body
+
+PREFIX = "humanoid3d_"
+
+
+def read_motion(
+    path: str | Path, *, fps: float | None = None, unit: float | None = None, trust_rows: bool = False
+) -> Clip:
+    """Read a motion file: BVH, or DeepMimic's JSON (.txt, .json).
+
+    Args:
+        path: the file.
+        fps: frame rate to use instead of the one a BVH file states, or to sample a DeepMimic motion at [1/s].
+        unit: metres per unit of length of a BVH file; by default inferred from the skeleton's size.
+        trust_rows: take the rows that a BVH file has when its header promises another number.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the format is none of these or the file breaks it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"a motion must be a file, but {str(path)!r} is none; check the path, or use an embedded motion: "
+            f"{', '.join(embedded_motion_names())}"
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".bvh":
+        return read_bvh(path, fps=fps, unit=unit, trust_rows=trust_rows)
+    if suffix in (".txt", ".json"):
+        return read_deepmimic(path, fps=fps)
+    raise ValueError(f"a motion file ends in .bvh, .txt or .json, but {str(path)!r} does not; convert it to BVH")
+
+
+def embedded_folder() -> Path:
+    """Return the folder of motions inside the installed pybullet_data package.
+
+    Raises:
+        FileNotFoundError: if the package is not installed.
+    """
+    spec = find_spec("pybullet_data")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the embedded motions lie in the package pybullet_data, which is missing; pip install pybullet")
+    return Path(spec.origin).parent / "data" / "motions"
+
+
+def embedded_motion_names() -> tuple[str, ...]:
+    """Return the names of the motions that come with pybullet: "walk", "run", "jump" and so on."""
+    return tuple(sorted(path.stem.removeprefix(PREFIX) for path in embedded_folder().glob(f"{PREFIX}*.txt")))
+
+
+def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float = 30.0) -> Motion:
+    """Return a motion of `body`.
+
+    Args:
+        motion: the name of an embedded motion, the path of a motion file, a clip, or a motion of this very body.
+        body: who shall move.
+        fps: frames per second [1/s].
+
+    Raises:
+        FileNotFoundError: if it is neither an embedded name nor a file.
+        ValueError: if the file cannot be read or retargeted, or a motion is of another body or frame rate.
+    """
+    if isinstance(motion, Motion):
+        return checked(motion, body, fps)
+    if isinstance(motion, Clip):
+        return retarget(motion, body, fps)
+    if str(motion) in embedded_motion_names():
+        return retarget(read_motion(embedded_folder() / f"{PREFIX}{motion}.txt"), body, fps)
+    return retarget(read_motion(motion), body, fps)
+
+
+def checked(motion: Motion, body: "Body", fps: float) -> Motion:
+    """Return the motion if it is one of `body` at `fps`.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    own = motion.skeleton
+    same = own is body.skeleton or (
+        own.body_names == body.skeleton.body_names
+        and abs(own.joint_position - body.skeleton.joint_position).max() < 1e-9
+    )
+    if not same or abs(motion.fps - fps) > 1e-9:
+        raise ValueError(
+            f"motion {motion.name!r} must be made for this body at {fps} frames/s, but is for {len(own.body_names)} bodies of "
+            f"{own.total_mass:.1f} kg at {motion.fps} frames/s{'' if same else ' and of other proportions'}; retarget its clip again"
+        )
+    return motion
