@@ -1,0 +1,72 @@
+"""Saving and loading a trained MotionNN: safetensors with a manifest that says what it was made for."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from musclegym.body import Body
+from musclegym.manifest import load_weights, save_weights
+from musclegym.motion.features import StateLayout
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+
+
+def save_prior(
+    path: Path, model: MotionNN, body: Body, record: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write a prior and its manifest.
+
+    Args:
+        path: the file, NAME.safetensors; the manifest becomes NAME.json.
+        model: the trained network.
+        body: the body whose motion it predicts; of it only the skeleton matters.
+        record: what else the manifest is to hold, such as data, seed and scores.
+        half: store numbers as float16, at half the size.
+    """
+    kind = np.float16 if half else np.float32
+    tensors = {name: value.numpy(force=True).astype(kind) for name, value in model.state_dict().items()}
+    manifest = {
+        "kind": "MotionNN",
+        **made_for(body),
+        "body": body.name,
+        "layout": model.layout.record(),
+        "model": dataclasses.asdict(model.config),
+        "fps": model.fps,
+        **record,
+    }
+    save_weights(path, tensors, manifest)
+
+
+def load_prior(path: str | Path, body: Body | None = None) -> MotionNN:
+    """Read a prior, ready to predict (evaluation mode, no gradients, float32).
+
+    Args:
+        path: NAME.safetensors, or the folder of a run of `musclegym pretrain`.
+        body: the body that it is to be used with; None skips that check.
+
+    Returns:
+        The network with the averaged weights of its training.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it was made for another skeleton, or is no MotionNN.
+    """
+    path = Path(path) / "prior.safetensors" if Path(path).is_dir() else Path(path)
+    expect = {"kind": "MotionNN", **(made_for(body) if body is not None else {})}
+    tensors, manifest = load_weights(path, expect, made_by="musclegym pretrain")
+    layout = StateLayout.from_record(manifest["layout"])
+    model = MotionNN(layout, MotionNNConfig(**manifest["model"]), manifest["fps"])
+    model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
+    return model.eval().requires_grad_(False)
+
+
+def made_for(body: Body) -> dict[str, Any]:
+    """Return the part of a prior's manifest that a body must agree with."""
+    return {
+        "skeleton_hash": body.skeleton_hash,
+        "state_numbers": 2 * body.n_dofs,
+        "root_height": float(body.skeleton.joint_position[0, 1]),
+    }
