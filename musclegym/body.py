@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from musclegym.dynamics import GRAVITY, Workspace, bias_and_mass_matrix, joint_axes, make_workspace, stable_pd_torque
+from musclegym.dynamics import (
+    GRAVITY,
+    Workspace,
+    bias_and_mass_matrix,
+    implicit_torque,
+    joint_axes,
+    make_workspace,
+    stable_pd_spring,
+)
 from musclegym.mass_xml import MASS_GRAVITY, Transmission, load_mass_muscles, load_mass_skeleton
 from musclegym.muscle.path import MuscleSet, Paths
 from musclegym.muscle.transmission import make_muscle_buffers, muscle_torques
@@ -216,7 +224,9 @@ def digest(*parts: Skeleton | MuscleSet | float) -> str:
     for part in parts:
         values = [part] if isinstance(part, float) else [getattr(part, f.name) for f in fields(part)]
         for value in values:
-            sha.update(repr(value).encode() if isinstance(value, tuple | float) else np.asarray(value).tobytes())
+            sha.update(
+                repr(value).encode() if isinstance(value, tuple | float) else np.asarray(value).tobytes()
+            )
     return sha.hexdigest()
 
 
@@ -250,7 +260,9 @@ def load_body(
     if name == "human":
         return load_human_body(muscles, transmission, height, mass, strength)
     if height is not None or mass is not None:
-        raise ValueError(f"height and mass scale the shipped 'human' only, but the body is {str(name)!r}; leave them out")
+        raise ValueError(
+            f"height and mass scale the shipped 'human' only, but the body is {str(name)!r}; leave them out"
+        )
     path = Path(name)
     if not path.is_file():
         raise FileNotFoundError(
@@ -262,7 +274,11 @@ def load_body(
 
 
 def load_human_body(
-    muscles: str | Path | None, transmission: Transmission, height: float | None, mass: float | None, strength: float
+    muscles: str | Path | None,
+    transmission: Transmission,
+    height: float | None,
+    mass: float | None,
+    strength: float,
 ) -> Body:
     """Return the shipped human; its muscles are its own and obey virtual work."""
     from musclegym.human import load_human
@@ -326,10 +342,14 @@ def stable_pd(
     velocity = body._check(qd, "qd")
     gains = np.array([np.broadcast_to(kp, body.n_dofs), np.broadcast_to(kd, body.n_dofs)], dtype=np.float64)
     if not (np.isfinite(gains).all() and (gains >= 0.0).all() and dt > 0.0):
-        raise ValueError(f"kp and kd must be finite and not negative and dt positive, but kp={kp}, kd={kd}, dt={dt}")
+        raise ValueError(
+            f"kp and kd must be finite and not negative and dt positive, but kp={kp}, kd={kd}, dt={dt}"
+        )
     pose, target = body._check(q, "q"), body._check(q_target, "q_target")
     wanted = np.zeros(body.n_dofs) if qd_target is None else body._check(qd_target, "qd_target")
-    work, torque = body._dynamics(pose, velocity), np.zeros(body.n_dofs)
-    tree, kp_of, kd_of = body.skeleton.tree, *gains
-    stable_pd_torque(tree, velocity, pose[3:6], target, wanted, kp_of, kd_of, dt, work, torque)
+    work, tree, (kp_of, kd_of) = body._dynamics(pose, velocity), body.skeleton.tree, gains
+    spring, torque = np.zeros((2, body.n_dofs))
+    stable_pd_spring(tree, velocity, pose[3:6], target, wanted, kp_of, kd_of, dt, work, spring)
+    implicit_torque(tree, velocity, spring, kd_of, np.zeros(body.n_dofs), dt, work, torque)
+    torque[:6] = 0.0
     return torque

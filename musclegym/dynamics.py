@@ -1,4 +1,4 @@
-"""Rigid-body dynamics of a skeleton: mass matrix, bias torque and stable PD, as numba kernels.
+"""Rigid-body dynamics of a skeleton: mass matrix, bias torque, stable PD and implicit damping, as numba kernels.
 
 World-aligned spatial algebra (Featherstone, Rigid Body Dynamics Algorithms, 2008) about the root's present position: all bodies share
 one frame, so composite inertias and forces of children are plainly added to their parents'. An inertia is ten numbers, laid out
@@ -10,8 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from musclegym.rotation import Array, multiply, relative_vector, rotate, rotation_about_axis, rotation_from_vector
-from musclegym.skeleton import FREE, HINGE, Skeleton, Tree, forward_kinematics, joint_dofs
+from musclegym.rotation import (
+    Array,
+    IntArray,
+    multiply,
+    relative_vector,
+    rotate,
+    rotation_about_axis,
+    rotation_from_vector,
+)
+from musclegym.skeleton import FREE, HINGE, Skeleton, Tree, joint_dofs
 
 GRAVITY = 9.81
 """Acceleration of free fall [m/s^2]."""
@@ -31,7 +39,9 @@ class Workspace(NamedTuple):
     inertia: Array  # (body, 10) spatial inertias, then composite ones
     mass_matrix: Array  # (dof, dof)
     bias: Array  # (dof,) Coriolis, centrifugal and gravity torque
-    predicted: Array  # (dof,) acceleration that stable PD expects
+    factor: Array  # (dof, dof) factor of the mass matrix with implicit damping
+    predicted: Array  # (dof,) acceleration that the implicit dampers expect
+    scratch: Array  # (3, 3, 3)
 
 
 def make_workspace(skeleton: Skeleton) -> Workspace:
@@ -49,7 +59,9 @@ def make_workspace(skeleton: Skeleton) -> Workspace:
         inertia=np.zeros((bodies, 10)),
         mass_matrix=np.zeros((dofs, dofs)),
         bias=np.zeros(dofs),
+        factor=np.zeros((dofs, dofs)),
         predicted=np.zeros(dofs),
+        scratch=np.zeros((3, 3, 3)),
     )
 
 
@@ -209,8 +221,14 @@ def dot6(a: Array, b: Array) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] + a[4] * b[4] + a[5] * b[5]
 
 
+@njit(cache=True, inline="always")
+def dot3(a: Array, b: Array) -> float:
+    """Return the inner product of two vectors of three."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
 @njit(cache=True)
-def solve_tree(dof_parent: Array, matrix: Array, vector: Array) -> None:
+def solve_tree(dof_parent: IntArray, matrix: Array, vector: Array) -> None:
     """Solve matrix @ x = vector in place, `matrix` (dof, dof) positive definite with the sparsity of the tree.
 
     Factorisation L^T L without fill-in (Featherstone 2008, section 6.5); destroys `matrix`, leaves x in `vector` (dof,).
@@ -247,14 +265,59 @@ def solve_tree(dof_parent: Array, matrix: Array, vector: Array) -> None:
 
 
 @njit(cache=True)
-def pose_dynamics(tree: Tree, qd: Array, displacement: Array, gravity: float, work: Workspace) -> None:
-    """Fill kinematics, bias and mass matrix from the joint rotations in `work.local` and the root's displacement (3,)."""
-    forward_kinematics(tree, work.local, displacement, work.rotation, work.position, work.com)
-    bias_and_mass_matrix(tree, qd, gravity, work)
+def implicit_torque(
+    tree: Tree, qd: Array, spring: Array, damping: Array, other: Array, dt: float, work: Workspace, out: Array
+) -> None:
+    """Write the torque of springs and implicit dampers, spring - damping * qd at the end of the step, into `out` (dof,).
+
+    Reads `work.mass_matrix` and `work.bias`; leaves the acceleration that the step will have in `work.predicted`.
+
+    Args:
+        tree: the skeleton.
+        qd: generalised velocity, shape (dof,).
+        spring: torque that does not depend on the acceleration, with the damping of the present velocity, shape (dof,) [N m].
+        damping: damping that acts at the end of the step, shape (dof,) [N m s/rad].
+        other: torque of everything else that moves the joints, shape (dof,) [N m].
+        dt: physics step [s].
+        work: buffers of the present pose.
+        out: receives the torque, shape (dof,) [N m].
+    """
+    work.factor[:] = work.mass_matrix
+    for i in range(qd.size):
+        work.factor[i, i] += dt * damping[i]
+        work.predicted[i] = spring[i] + other[i] - work.bias[i]
+    solve_tree(tree.dof_parent, work.factor, work.predicted)
+    for i in range(qd.size):
+        out[i] = spring[i] - dt * damping[i] * work.predicted[i]
 
 
 @njit(cache=True)
-def stable_pd_torque(
+def pose_error(
+    tree: Tree, qd: Array, displacement: Array, target: Array, dt: float, work: Workspace, out: Array
+) -> None:
+    """Write the way from the pose after `dt` [s] at velocity `qd` to the target into `out` (dof,).
+
+    Rotations are composed exactly: log(next^T target), in the frame of the joint. The root's displacements are plainly subtracted.
+    """
+    turn, ahead, wanted = work.scratch[0], work.scratch[1], work.scratch[2]
+    for body in range(tree.parent.size):
+        at = tree.dof_start[body]
+        if tree.kind[body] == HINGE:
+            rotation_about_axis(tree.axis[body], target[at] - dt * qd[at], wanted)
+            relative_vector(work.local[body], wanted, turn, ahead[0])
+            out[at] = dot3(ahead[0], tree.axis[body])
+            continue
+        rotation_from_vector(dt * qd[at], dt * qd[at + 1], dt * qd[at + 2], turn)
+        multiply(work.local[body], turn, ahead)
+        rotation_from_vector(target[at], target[at + 1], target[at + 2], wanted)
+        relative_vector(ahead, wanted, turn, out[at : at + 3])
+        if tree.kind[body] == FREE:
+            for i in range(3):
+                out[at + 3 + i] = target[at + 3 + i] - displacement[i] - dt * qd[at + 3 + i]
+
+
+@njit(cache=True)
+def stable_pd_spring(
     tree: Tree,
     qd: Array,
     displacement: Array,
@@ -266,11 +329,7 @@ def stable_pd_torque(
     work: Workspace,
     out: Array,
 ) -> None:
-    """Write the stable PD torque (Tan, Liu, Turk 2011) into `out` (dof,); root rows are zero.
-
-    The proportional term looks one step ahead, along the exact composition of rotations; the damping is implicit. Gains on the
-    root, as MASS has them, let the prediction of that step assume support of the root that nobody gives. Reads `work.local`,
-    `work.mass_matrix` and `work.bias`, and destroys `work.mass_matrix`.
+    """Write the explicit part of the stable PD torque (Tan, Liu & Turk 2011) into `out` (dof,), for `implicit_torque`.
 
     Args:
         tree: the skeleton.
@@ -282,34 +341,8 @@ def stable_pd_torque(
         kd: damping, shape (dof,) [N m s/rad, N s/m].
         dt: physics step [s].
         work: buffers of the present pose.
-        out: receives the torque, shape (dof,) [N m].
+        out: receives kp * error one step ahead - kd * (qd - qd_target), shape (dof,).
     """
     pose_error(tree, qd, displacement, target, dt, work, out)
     for i in range(qd.size):
         out[i] = kp[i] * out[i] - kd[i] * (qd[i] - qd_target[i])
-        work.mass_matrix[i, i] += dt * kd[i]
-        work.predicted[i] = out[i] - work.bias[i]
-    solve_tree(tree.dof_parent, work.mass_matrix, work.predicted)
-    for i in range(qd.size):
-        out[i] = out[i] - dt * kd[i] * work.predicted[i] if i >= 6 else 0.0
-
-
-@njit(cache=True)
-def pose_error(
-    tree: Tree, qd: Array, displacement: Array, target: Array, dt: float, work: Workspace, out: Array
-) -> None:
-    """Write the way from the pose after `dt` [s] at velocity `qd` to the target, as a velocity over 1 s, into `out` (dof,)."""
-    turn, ahead, wanted = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    for body in range(tree.parent.size):
-        at = tree.dof_start[body]
-        if tree.kind[body] == HINGE:
-            rotation_about_axis(tree.axis[body], target[at] - dt * qd[at], wanted)
-            relative_vector(work.local[body], wanted, turn, ahead[0])
-            out[at] = ahead[0] @ tree.axis[body]
-            continue
-        rotation_from_vector(dt * qd[at], dt * qd[at + 1], dt * qd[at + 2], turn)
-        multiply(work.local[body], turn, ahead)
-        rotation_from_vector(target[at], target[at + 1], target[at + 2], wanted)
-        relative_vector(ahead, wanted, turn, out[at : at + 3])
-        if tree.kind[body] == FREE:
-            out[at + 3 : at + 6] = target[at + 3 : at + 6] - displacement - dt * qd[at + 3 : at + 6]

@@ -34,14 +34,21 @@ def load_mass_skeleton(path: Path) -> Skeleton:
     nodes = read_xml(path).findall("Node")
     names = [required(node, "name", path) for node in nodes]
     if not nodes or len(set(names)) < len(names):
-        raise ValueError(f"{path}: needs Node elements with distinct names, but has {names}; give each body its own name")
+        raise ValueError(
+            f"{path}: needs Node elements with distinct names, but has {names}; give each body its own name"
+        )
     parts = [(child(node, "Body", path), child(node, "Joint", path)) for node in nodes]
     joints = [placement(joint, path) for _, joint in parts]
     bodies = [placement(body, path) for body, _ in parts]
     kinds = np.array([joint_kind(joint, name, path) for name, (_, joint) in zip(names, parts, strict=True)])
     mass = np.array([numbers(body, "mass", 1, path)[0] for body, _ in parts])
-    size, inertia = zip(*(shape(body, m, path) for (body, _), m in zip(parts, mass, strict=True)), strict=True)
-    axis = [numbers(j, "axis", 3, path) if k == HINGE else np.zeros(3) for (_, j), k in zip(parts, kinds, strict=True)]
+    size, inertia = zip(
+        *(shape(body, m, path) for (body, _), m in zip(parts, mass, strict=True)), strict=True
+    )
+    axis = [
+        numbers(j, "axis", 3, path) if k == HINGE else np.zeros(3)
+        for (_, j), k in zip(parts, kinds, strict=True)
+    ]
     return Skeleton(
         body_names=tuple(names),
         parent=np.array([parent_index(node, names, path) for node in nodes]),
@@ -76,7 +83,9 @@ def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission
         ValueError: if a waypoint names an unknown body, or a number is missing or malformed.
     """
     if transmission not in get_args(Transmission):
-        raise ValueError(f"transmission must be one of {get_args(Transmission)}, but is {transmission!r}; choose one of these")
+        raise ValueError(
+            f"transmission must be one of {get_args(Transmission)}, but is {transmission!r}; choose one of these"
+        )
     units = read_xml(path).findall("Unit")
     names = [required(unit, "name", path) for unit in units]
     paths = [rest_path(unit, skeleton, path) for unit in units]
@@ -135,14 +144,18 @@ def read_xml(path: Path) -> ElementTree.Element:
     try:
         return ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
-        raise ValueError(f"{path}: must be well-formed XML, but {error}; mend the file at that line") from error
+        raise ValueError(
+            f"{path}: must be well-formed XML, but {error}; mend the file at that line"
+        ) from error
 
 
 def required(element: ElementTree.Element, key: str, path: Path) -> str:
     """Return an attribute that must be there."""
     value = element.get(key)
     if value is None:
-        raise ValueError(f"{path}: every {element.tag} needs the attribute {key!r}, but one has {element.attrib}; add it")
+        raise ValueError(
+            f"{path}: every {element.tag} needs the attribute {key!r}, but one has {element.attrib}; add it"
+        )
     return value
 
 
@@ -150,7 +163,9 @@ def child(node: ElementTree.Element, tag: str, path: Path) -> ElementTree.Elemen
     """Return a child element that must be there."""
     found = node.find(tag)
     if found is None:
-        raise ValueError(f"{path}: {node.tag} {node.get('name')!r} needs a {tag} element, but has none; add it")
+        raise ValueError(
+            f"{path}: {node.tag} {node.get('name')!r} needs a {tag} element, but has none; add it"
+        )
     return found
 
 
@@ -162,7 +177,9 @@ def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> A
     except ValueError:
         values = np.empty(0)
     if len(values) != count or not np.isfinite(values).all():
-        raise ValueError(f"{path}: {key!r} of {element.tag} must be {count} finite numbers, but is {text!r}; correct it")
+        raise ValueError(
+            f"{path}: {key!r} of {element.tag} must be {count} finite numbers, but is {text!r}; correct it"
+        )
     return values
 
 
@@ -179,7 +196,9 @@ def placement(element: ElementTree.Element, path: Path) -> tuple[Array, Array]:
     for column in columns:
         rest = column - sum(((b @ column) * b for b in basis), np.zeros(3))
         if np.linalg.norm(rest) < 1e-6:
-            raise ValueError(f"{path}: 'linear' must be a rotation matrix, but is {transformation.get('linear')!r}; correct it")
+            raise ValueError(
+                f"{path}: 'linear' must be a rotation matrix, but is {transformation.get('linear')!r}; correct it"
+            )
         basis.append(rest / np.linalg.norm(rest))
     return np.array(basis).T, numbers(transformation, "translation", 3, path)
 
@@ -188,7 +207,9 @@ def joint_kind(joint: ElementTree.Element, name: str, path: Path) -> int:
     """Return FREE, BALL or HINGE."""
     kind = required(joint, "type", path)
     if kind not in JOINT_KINDS:
-        raise ValueError(f"{path}: joint of {name!r} must be one of {', '.join(JOINT_KINDS)}, but is {kind!r}; use one of these")
+        raise ValueError(
+            f"{path}: joint of {name!r} must be one of {', '.join(JOINT_KINDS)}, but is {kind!r}; use one of these"
+        )
     return JOINT_KINDS[kind]
 
 
@@ -206,7 +227,11 @@ def parent_index(node: ElementTree.Element, names: list[str], path: Path) -> int
 
 
 def joint_limits(
-    parts: list[tuple[ElementTree.Element, ElementTree.Element]], kinds: Array, key: str, missing: float, path: Path
+    parts: list[tuple[ElementTree.Element, ElementTree.Element]],
+    kinds: Array,
+    key: str,
+    missing: float,
+    path: Path,
 ) -> Array:
     """Return one bound per DoF (dof,); a joint that states none, and the root, gets `missing`."""
     bounds = []
@@ -228,7 +253,9 @@ def shape(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Ar
         return np.full(3, 2.0 * radius), np.eye(3) * 0.4 * mass * radius**2
     if kind == "Capsule":
         return capsule(radius, numbers(body, "height", 1, path)[0], mass)
-    raise ValueError(f"{path}: shape of a Body must be Box, Sphere or Capsule, but is {kind!r}; use one of these")
+    raise ValueError(
+        f"{path}: shape of a Body must be Box, Sphere or Capsule, but is {kind!r}; use one of these"
+    )
 
 
 def capsule(radius: float, height: float, mass: float) -> tuple[Array, Array]:

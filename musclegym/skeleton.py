@@ -193,7 +193,9 @@ class Skeleton:
             ValueError: if there are fewer than two frames.
         """
         if len(q) < 2:
-            raise ValueError(f"velocities need at least 2 frames, but there is {len(q)}; give a longer motion")
+            raise ValueError(
+                f"velocities need at least 2 frames, but there is {len(q)}; give a longer motion"
+            )
         before = np.concatenate([q[:1], q[:-1]])
         after = np.concatenate([q[1:], q[-1:]])
         span = np.full(len(q), 2.0 / fps)
@@ -255,7 +257,9 @@ def forward_kinematics(
 
 
 @njit(cache=True)
-def body_velocities(tree: Tree, rotation: Array, position: Array, qd: Array, angular: Array, linear: Array) -> None:
+def body_velocities(
+    tree: Tree, rotation: Array, position: Array, qd: Array, angular: Array, linear: Array
+) -> None:
     """Write each body's angular velocity and the velocity of its joint, world frame, both (body, 3) [rad/s, m/s]."""
     relative = np.empty(3)
     for body in range(tree.parent.size):

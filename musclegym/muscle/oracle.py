@@ -1,22 +1,46 @@
 """The oracle: muscle activations by bounded least squares, the yardstick of MuscleNN."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from musclegym.rotation import Array
+from musclegym.rotation import Array, IntArray
 
 if TYPE_CHECKING:
     from musclegym.body import MuscleState
 
 EFFORT_WEIGHT = 1e-4
 """Weight of the sum of squared activations beside the squared torque residual [N^2 m^2]; makes the solution unique."""
-MAX_ITERATIONS = 100
-GRADIENT_TOLERANCE = 1e-9  # relative to the torque's norm
+MAX_ITERATIONS = 50
+COMPLEMENTARITY = 1e-9
+"""Mean product of slack and multiplier, and a tenth of the gradient's error, at which the iteration stops [N^2 m^2]."""
+STEP_FRACTION = 0.995
+"""Share of the way to the nearest bound that one step may go [-]."""
 
 
-def solve_activation(muscles: "MuscleState", torque: Array, start: Array | None = None) -> Array:
+class Entries(NamedTuple):
+    """The torque-matrix entries that can differ from zero, muscle after muscle."""
+
+    start: IntArray  # (muscle + 1,)
+    dof: IntArray  # (entry,) counted from the first actuated DoF
+
+
+class InteriorPoint(NamedTuple):
+    """State of the interior-point iteration, one number per muscle."""
+
+    lower: Array  # multiplier of 0 <= a
+    upper: Array  # multiplier of a <= 1
+    gradient: Array
+    curvature: Array  # diagonal that bounds and effort add to A^T A
+    right: Array  # right-hand side of the Newton system
+    step: Array
+    lower_step: Array
+    upper_step: Array
+
+
+def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
     """Return the activations whose torque comes nearest to `torque`.
 
     Minimises |A a + b - torque|^2 + EFFORT_WEIGHT |a|^2 over 0 <= a <= 1, where A is the torque matrix and b the passive torque of
@@ -25,7 +49,6 @@ def solve_activation(muscles: "MuscleState", torque: Array, start: Array | None 
     Args:
         muscles: what `Body.muscles` returned for the present pose.
         torque: wanted joint torque, root rows ignored, shape (dof,) [N m].
-        start: torque residual of a similar problem to start from, shape (dof,), overwritten by this one's [N m].
 
     Returns:
         Activations in [0, 1], shape (muscle,) [-].
@@ -33,123 +56,168 @@ def solve_activation(muscles: "MuscleState", torque: Array, start: Array | None 
     Raises:
         ValueError: if the torque has the wrong shape or is not finite.
     """
-    torque = np.asarray(torque, dtype=np.float64)
-    dofs = muscles.torque_matrix.shape[0]
-    if torque.shape != (dofs,) or not np.isfinite(torque).all():
+    wanted = np.asarray(torque, dtype=np.float64)
+    dofs, count = muscles.torque_matrix.shape
+    if wanted.shape != (dofs,) or not np.isfinite(wanted).all():
         raise ValueError(
-            f"torque must be {dofs} finite numbers, one per DoF, but has shape {torque.shape} and "
-            f"{np.count_nonzero(~np.isfinite(torque))} non-finite entries; give body.n_dofs numbers, root first"
+            f"torque must be {dofs} finite numbers, one per DoF, but has shape {wanted.shape} and "
+            f"{np.count_nonzero(~np.isfinite(wanted))} non-finite entries; give one number per body.dof_names, root first"
         )
     columns = np.ascontiguousarray(muscles.torque_matrix.T)
-    residual = np.zeros(dofs) if start is None else start
-    activation = np.empty(columns.shape[0])
-    least_squares(columns, torque - muscles.passive_torque, residual, activation)
+    muscle, dof = np.nonzero(columns[:, 6:])
+    entries = Entries(start=np.searchsorted(muscle, np.arange(count + 1)), dof=dof)
+    activation = np.empty(count)
+    least_squares(columns, entries, (wanted - muscles.passive_torque)[6:], activation)
     return activation
 
 
 @njit(cache=True)
-def least_squares(columns: Array, wanted: Array, residual: Array, activation: Array) -> int:
-    """Solve the bounded least-squares problem of `solve_activation` on DoFs 6 and up.
+def least_squares(columns: Array, entries: Entries, wanted: Array, activation: Array) -> int:
+    """Solve the bounded least-squares problem of `solve_activation`.
 
-    Semismooth Newton on the dual: with residual y the best activation is clip(A^T y / w, 0, 1), so only y + A a(y) = wanted
-    has to be solved, in as many unknowns as there are DoFs. It is the gradient of a convex, piecewise quadratic function, so that
-    Newton steps with a line search reach its minimum from anywhere, in a few iterations from a good start.
+    Primal-dual interior point with Mehrotra's predictor and corrector (Nocedal & Wright 2006, Numerical Optimization, section
+    16.6). The Newton system in the muscles is diagonal plus A^T A, so it is solved in as many unknowns as there are DoFs. It needs no
+    start, so the answer depends on the present state alone.
 
     Args:
         columns: torque of each muscle per unit activation, shape (muscle, dof) [N m].
-        wanted: torque to be made by active forces, shape (dof,) [N m].
-        residual: start of the iteration, receives the residual wanted - A a, shape (dof,) [N m].
+        entries: where `columns` can differ from zero.
+        wanted: torque of the actuated DoFs to be made by active forces, shape (dof - 6,) [N m].
         activation: receives the solution, shape (muscle,).
 
     Returns:
         Number of Newton iterations.
     """
-    n = wanted.size - 6
-    scale = np.sqrt((wanted[6:] ** 2).sum()) + 1.0
-    gradient, hessian = np.empty(n), np.empty((n, n))
-    y = residual[6:]
-    value = dual(columns, wanted, y, activation, gradient)
-    iteration = 0
-    while iteration < MAX_ITERATIONS and np.sqrt((gradient**2).sum()) > GRADIENT_TOLERANCE * scale:
-        iteration += 1
-        dual_hessian(columns, activation, hessian)
-        step = -gradient
-        cholesky_solve(hessian, step)
-        slope = (gradient * step).sum()
-        length = 1.0
-        trial = y + step
-        trial_value = dual(columns, wanted, trial, activation, gradient)
-        while trial_value > value + 1e-4 * length * slope + 1e-14 * abs(value) and length > 1e-10:
-            length *= 0.5
-            trial = y + length * step
-            trial_value = dual(columns, wanted, trial, activation, gradient)
-        y[:] = trial
-        value = trial_value
-    return iteration
+    muscles, dofs = activation.size, wanted.size
+    if muscles == 0:
+        return 0
+    buffer = np.empty((8, muscles))
+    point = InteriorPoint(
+        buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5], buffer[6], buffer[7]
+    )
+    residual, matrix = np.empty(dofs), np.empty((dofs, dofs))
+    activation[:] = 0.5
+    gradient(columns, entries, wanted, activation, residual, point.gradient)
+    start = 0.1 * np.abs(point.gradient).max()
+    point.lower[:] = np.maximum(point.gradient, 0.0) + start
+    point.upper[:] = np.maximum(-point.gradient, 0.0) + start
+    for iteration in range(MAX_ITERATIONS):
+        gap = (point.lower * activation + point.upper * (1.0 - activation)).sum() / (2 * muscles)
+        error = np.abs(point.gradient - point.lower + point.upper).max()
+        if not (gap > COMPLEMENTARITY or error > 10.0 * COMPLEMENTARITY):
+            return iteration
+        point.curvature[:] = EFFORT_WEIGHT + point.lower / activation + point.upper / (1.0 - activation)
+        factorise(columns, entries, point.curvature, matrix)
+        length = newton_step(columns, entries, matrix, activation, 0.0, False, residual, point)
+        free = (point.lower + length * point.lower_step) * (activation + length * point.step)
+        free += (point.upper + length * point.upper_step) * (1.0 - activation - length * point.step)
+        centre = gap * (max(free.sum(), 0.0) / (2 * muscles) / gap) ** 3
+        length = newton_step(columns, entries, matrix, activation, centre, True, residual, point)
+        activation += length * point.step
+        point.lower[:] += length * point.lower_step
+        point.upper[:] += length * point.upper_step
+        gradient(columns, entries, wanted, activation, residual, point.gradient)
+    return MAX_ITERATIONS
 
 
 @njit(cache=True)
-def dual(columns: Array, wanted: Array, y: Array, activation: Array, gradient: Array) -> float:
-    """Return the dual function at `y`; write its gradient and the activations that belong to `y`."""
-    value = 0.0
-    for i in range(y.size):
-        gradient[i] = y[i] - wanted[6 + i]
-        value += y[i] * (0.5 * y[i] - wanted[6 + i])
+def gradient(
+    columns: Array, entries: Entries, wanted: Array, activation: Array, residual: Array, out: Array
+) -> None:
+    """Write half the objective's gradient into `out` (muscle,), using `residual` (dof - 6,) as scratch."""
+    residual[:] = -wanted
     for muscle in range(activation.size):
-        row = columns[muscle]
-        drive = 0.0
-        for i in range(y.size):
-            drive += row[6 + i] * y[i]
-        a = min(max(drive / EFFORT_WEIGHT, 0.0), 1.0)
-        activation[muscle] = a
-        value += a * drive - 0.5 * EFFORT_WEIGHT * a * a
-        if a > 0.0:
-            for i in range(y.size):
-                gradient[i] += a * row[6 + i]
-    return value
-
-
-@njit(cache=True)
-def dual_hessian(columns: Array, activation: Array, hessian: Array) -> None:
-    """Write the generalised Hessian I + A_free A_free^T / w over the muscles off their bounds, lower half."""
-    n = hessian.shape[0]
-    nonzero = np.empty(n, dtype=np.int64)
-    hessian[:] = 0.0
-    for i in range(n):
-        hessian[i, i] = 1.0
+        for entry in range(entries.start[muscle], entries.start[muscle + 1]):
+            dof = entries.dof[entry]
+            residual[dof] += activation[muscle] * columns[muscle, 6 + dof]
     for muscle in range(activation.size):
-        if activation[muscle] <= 0.0 or activation[muscle] >= 1.0:
-            continue
-        row, count = columns[muscle], 0
-        for i in range(n):
-            if row[6 + i] != 0.0:
-                nonzero[count] = i
-                count += 1
-        for a in range(count):
-            i = nonzero[a]
-            factor = row[6 + i] / EFFORT_WEIGHT
-            for b in range(a + 1):
-                hessian[i, nonzero[b]] += factor * row[6 + nonzero[b]]
+        total = EFFORT_WEIGHT * activation[muscle]
+        for entry in range(entries.start[muscle], entries.start[muscle + 1]):
+            dof = entries.dof[entry]
+            total += residual[dof] * columns[muscle, 6 + dof]
+        out[muscle] = total
 
 
 @njit(cache=True)
-def cholesky_solve(matrix: Array, vector: Array) -> None:
-    """Solve a positive definite system in place, given its lower half; leaves the solution in `vector`."""
-    n = vector.size
-    for j in range(n):
-        for i in range(j, n):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                matrix[j, j] = np.sqrt(total)
-            else:
-                matrix[i, j] = total / matrix[j, j]
-    for i in range(n):
+def factorise(columns: Array, entries: Entries, curvature: Array, out: Array) -> None:
+    """Write the lower Cholesky factor of I + A diag(1/curvature) A^T into `out` (dof - 6, dof - 6)."""
+    size = out.shape[0]
+    out[:] = 0.0
+    for i in range(size):
+        out[i, i] = 1.0
+    for muscle in range(curvature.size):
+        start = entries.start[muscle]
+        for first in range(start, entries.start[muscle + 1]):
+            row = entries.dof[first]
+            factor = columns[muscle, 6 + row] / curvature[muscle]
+            for second in range(start, first + 1):
+                column = entries.dof[second]
+                out[row, column] += factor * columns[muscle, 6 + column]
+    for j in range(size):
+        for k in range(j):
+            factor = out[j, k]
+            for i in range(j, size):
+                out[i, j] -= out[i, k] * factor
+        scale = 1.0 / np.sqrt(out[j, j])
+        for i in range(j, size):
+            out[i, j] *= scale
+
+
+@njit(cache=True)
+def solve_factorised(factor: Array, vector: Array) -> None:
+    """Solve L L^T x = vector in place."""
+    size = vector.size
+    for i in range(size):
         for k in range(i):
-            vector[i] -= matrix[i, k] * vector[k]
-        vector[i] /= matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            vector[i] -= matrix[k, i] * vector[k]
-        vector[i] /= matrix[i, i]
+            vector[i] -= factor[i, k] * vector[k]
+        vector[i] /= factor[i, i]
+    for i in range(size - 1, -1, -1):
+        vector[i] /= factor[i, i]
+        for k in range(i):
+            vector[k] -= factor[i, k] * vector[i]
+
+
+@njit(cache=True)
+def newton_step(
+    columns: Array,
+    entries: Entries,
+    factor: Array,
+    activation: Array,
+    centre: float,
+    corrector: bool,
+    vector: Array,
+    point: InteriorPoint,
+) -> float:
+    """Write the step towards the central path at `centre` into `point` and return the length that stays inside the bounds.
+
+    The `corrector` adds the second-order term of the step that `point` holds. The system is solved by the Sherman-Morrison-Woodbury
+    formula with `factor` from `factorise`; `vector` (dof - 6,) is scratch.
+    """
+    vector[:] = 0.0
+    for muscle in range(activation.size):
+        second = point.step[muscle] if corrector else 0.0
+        point.lower_step[muscle] = centre - (second * point.lower_step[muscle] if corrector else 0.0)
+        point.upper_step[muscle] = centre + (second * point.upper_step[muscle] if corrector else 0.0)
+        low, high = activation[muscle], 1.0 - activation[muscle]
+        right = point.lower_step[muscle] / low - point.upper_step[muscle] / high - point.gradient[muscle]
+        point.right[muscle] = right
+        for entry in range(entries.start[muscle], entries.start[muscle + 1]):
+            dof = entries.dof[entry]
+            vector[dof] += columns[muscle, 6 + dof] * right / point.curvature[muscle]
+    solve_factorised(factor, vector)
+    length = 1.0 / STEP_FRACTION
+    for muscle in range(activation.size):
+        total = point.right[muscle]
+        for entry in range(entries.start[muscle], entries.start[muscle + 1]):
+            dof = entries.dof[entry]
+            total -= columns[muscle, 6 + dof] * vector[dof]
+        step = total / point.curvature[muscle]
+        low, high = activation[muscle], 1.0 - activation[muscle]
+        lower, upper = point.lower[muscle], point.upper[muscle]
+        lower_step = (point.lower_step[muscle] - lower * step) / low - lower
+        upper_step = (point.upper_step[muscle] + upper * step) / high - upper
+        point.step[muscle], point.lower_step[muscle], point.upper_step[muscle] = step, lower_step, upper_step
+        for value, change in ((low, step), (high, -step), (lower, lower_step), (upper, upper_step)):
+            if change < 0.0:
+                length = min(length, -value / change)
+    return STEP_FRACTION * length

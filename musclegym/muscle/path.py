@@ -22,7 +22,9 @@ class Paths(NamedTuple):
     waypoint_weight: Array  # (waypoint, 2) place the waypoint
     force_weight: Array  # (waypoint, 2) share of the tension each body takes
     waypoint_position: Array  # (waypoint, 2, 3) in the bodies' joint frames [m]
-    waypoint_slot: IntArray  # (waypoint, 2) place of the body in the muscle's chain, -1 at or above the common ancestor
+    waypoint_slot: (
+        IntArray  # (waypoint, 2) place of the body in the muscle's chain, -1 at or above the common ancestor
+    )
     chain_start: IntArray  # (muscle + 1,)
     chain_body: IntArray  # (link,)
     chain_parent: IntArray  # (link,) place of the parent in the same chain, -1 if it is not in it
@@ -71,14 +73,20 @@ class MuscleSet:
             ("max_isometric_force", self.max_isometric_force > 0.0, "positive [N]"),
             ("optimal_fibre_length", self.optimal_fibre_length > 0.0, "positive [m]"),
             ("tendon_slack_length", np.isfinite(self.tendon_slack_length), "finite [m]"),
-            ("pennation_angle", (self.pennation_angle >= 0.0) & (self.pennation_angle < 1.4), "in [0, 1.4) rad"),
+            (
+                "pennation_angle",
+                (self.pennation_angle >= 0.0) & (self.pennation_angle < 1.4),
+                "in [0, 1.4) rad",
+            ),
             ("number of waypoints", np.diff(self.waypoint_start) >= 2, "at least 2"),
         )
         for figure, holds, rule in rules:
             if not np.all(holds):
                 index = int(np.flatnonzero(~np.asarray(holds))[0])
                 value = getattr(self, figure, np.diff(self.waypoint_start))[index]
-                raise ValueError(f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}")
+                raise ValueError(
+                    f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}"
+                )
 
     @classmethod
     def from_rest(

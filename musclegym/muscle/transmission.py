@@ -65,7 +65,9 @@ def place_waypoints(paths: Paths, muscle: int, rotation: Array, position: Array,
         out.image[waypoint - start, 2] = point - position[0]
         if waypoint > start:
             before = out.waypoint[waypoint - 1]
-            length += np.sqrt((point[0] - before[0]) ** 2 + (point[1] - before[1]) ** 2 + (point[2] - before[2]) ** 2)
+            length += np.sqrt(
+                (point[0] - before[0]) ** 2 + (point[1] - before[1]) ** 2 + (point[2] - before[2]) ** 2
+            )
     out.path_length[muscle] = length
 
 
@@ -120,7 +122,10 @@ def chain_torques(tree: Tree, paths: Paths, muscle: int, axis: Array, out: Muscl
 def muscle_forces(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
     """Write the active force per unit activation and the passive force of one muscle, along its tendon [N]."""
     length, cosine = fibre_geometry(
-        out.path_length[muscle], paths.optimal_length[muscle], paths.slack_length[muscle], paths.pennation[muscle]
+        out.path_length[muscle],
+        paths.optimal_length[muscle],
+        paths.slack_length[muscle],
+        paths.pennation[muscle],
     )
     force = paths.max_force[muscle] * cosine
     out.active_force[muscle] = force * active_force_length(length)
@@ -128,7 +133,9 @@ def muscle_forces(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
 
 
 @njit(cache=True)
-def muscle_torques(tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers) -> None:
+def muscle_torques(
+    tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers
+) -> None:
     """Fill `out` for the pose given by joint frames (body, 3, 3), joint positions (body, 3) and DoF axes (dof, 6)."""
     out.passive_torque[:] = 0.0
     for muscle in range(paths.max_force.size):
@@ -139,7 +146,9 @@ def muscle_torques(tree: Tree, paths: Paths, rotation: Array, position: Array, a
 
 
 @njit(cache=True)
-def activation_torque(tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array) -> None:
+def activation_torque(
+    tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array
+) -> None:
     """Write the joint torque of the muscles at `activation` (muscle,), the passive one included, into `out` (dof,)."""
     out[:] = muscles.passive_torque
     for muscle in range(activation.size):
