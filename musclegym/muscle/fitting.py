@@ -1,7 +1,8 @@
 """Fit tendons to paths: where straight paths differ from a published model's, its tendon slack lengths do not fit.
 
 The rule is deterministic. Over sampled poses within the joint limits each muscle's path has a range of lengths. If the range is
-longer than the fibres can follow within `FIBRE_WINDOW`, the fibres are lengthened until they can. The tendon then gets the length at
+longer than the fibres can follow within `FIBRE_WINDOW`, and at most `NEUTRAL_LIMIT` in the neutral pose, the fibres are lengthened until
+they can. The tendon then gets the length at
 which the fibres have their published length in the neutral pose (standing, arms hanging), moved by as little as brings the
 whole range into the window.
 """
@@ -9,21 +10,24 @@ whole range into the window.
 from dataclasses import replace
 
 import numpy as np
+from numba import njit
 
-from musclegym.muscle.path import MuscleSet
-from musclegym.muscle.transmission import make_muscle_buffers, place_waypoints
+from musclegym.dynamics import Workspace, make_workspace
+from musclegym.muscle.path import MuscleSet, Paths
+from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, place_waypoints
 from musclegym.rotation import Array
-from musclegym.skeleton import Skeleton, forward_kinematics, local_rotations
+from musclegym.skeleton import Skeleton, Tree, forward_kinematics, local_rotations
 
 FIBRE_WINDOW = (0.55, 1.52)
 """Normalised fibre lengths kept over the sampled poses; inside [0.5, 1.6] so that poses between the samples stay within that."""
-RANDOM_POSES = 1500
-CORNER_POSES = 1500
+NEUTRAL_LIMIT = 1.12
+"""Largest normalised fibre length in the neutral pose; there the passive force is 2 % of the maximum."""
+RANDOM_POSES = 3000
 SWEEP_POSES = 9
 
 
 def sample_poses(skeleton: Skeleton, seed: int = 0) -> Array:
-    """Return poses (pose, dof) within the joint limits: sweeps of each DoF, random poses and random corners of the range.
+    """Return poses (pose, dof) within the joint limits: sweeps of each DoF and random poses.
 
     The first pose is the rest pose; the root stays at rest.
     """
@@ -32,26 +36,30 @@ def sample_poses(skeleton: Skeleton, seed: int = 0) -> Array:
     sweeps = np.zeros((skeleton.n_dofs, SWEEP_POSES, skeleton.n_dofs))
     for dof in range(skeleton.n_dofs):
         sweeps[dof, :, dof] = np.linspace(lower[dof], upper[dof], SWEEP_POSES)
-    random = generator.uniform(size=(RANDOM_POSES, skeleton.n_dofs))
-    corners = generator.integers(0, 2, size=(CORNER_POSES, skeleton.n_dofs))
-    spread = lower + np.concatenate([random, corners]) * (upper - lower)
-    return np.concatenate([np.zeros((1, skeleton.n_dofs)), sweeps.reshape(-1, skeleton.n_dofs), spread])
+    random = generator.uniform(lower, upper, size=(RANDOM_POSES, skeleton.n_dofs))
+    return np.concatenate([np.zeros((1, skeleton.n_dofs)), sweeps.reshape(-1, skeleton.n_dofs), random])
 
 
 def path_lengths(skeleton: Skeleton, muscles: MuscleSet, poses: Array) -> Array:
     """Return the path lengths (pose, muscle) [m] at poses (pose, dof)."""
-    paths, tree, bodies = muscles.paths(skeleton), skeleton.tree, skeleton.n_bodies
+    paths, work = muscles.paths(skeleton), make_workspace(skeleton)
     buffers = make_muscle_buffers(paths, skeleton.n_dofs)
-    local, rotation = np.zeros((bodies, 3, 3)), np.zeros((bodies, 3, 3))
-    position, com = np.zeros((bodies, 3)), np.zeros((bodies, 3))
     lengths = np.empty((len(poses), muscles.n_muscles))
-    for index, pose in enumerate(poses):
-        local_rotations(tree, pose, local)
-        forward_kinematics(tree, local, pose[3:6], rotation, position, com)
-        for muscle in range(muscles.n_muscles):
-            place_waypoints(paths, muscle, rotation, position, buffers)
-        lengths[index] = buffers.path_length
+    measure_paths(skeleton.tree, paths, poses, work, buffers, lengths)
     return lengths
+
+
+@njit(cache=True)
+def measure_paths(
+    tree: Tree, paths: Paths, poses: Array, work: Workspace, buffers: MuscleBuffers, lengths: Array
+) -> None:
+    """Write the path lengths at poses (pose, dof) into `lengths` (pose, muscle) [m]."""
+    for index in range(poses.shape[0]):
+        local_rotations(tree, poses[index], work.local)
+        forward_kinematics(tree, work.local, poses[index, 3:6], work.rotation, work.position, work.com)
+        for muscle in range(paths.max_force.size):
+            place_waypoints(paths, muscle, work.rotation, work.position, buffers)
+        lengths[index] = buffers.path_length
 
 
 def fit_tendons(
@@ -66,10 +74,12 @@ def fit_tendons(
         neutral_fibre_length: wanted normalised fibre length in that pose, shape (muscle,) [-].
     """
     lengths = path_lengths(skeleton, muscles, np.concatenate([neutral_pose[None], sample_poses(skeleton)]))
-    shortest, longest = lengths.min(axis=0), lengths.max(axis=0)
-    least, most = (along_tendon(bound, muscles.pennation_angle) for bound in FIBRE_WINDOW)
-    fibre = np.maximum(muscles.optimal_fibre_length, (longest - shortest) / (most - least))
-    wanted = lengths[0] - fibre * along_tendon(neutral_fibre_length, muscles.pennation_angle)
+    neutral, shortest, longest = lengths[0], lengths.min(axis=0), lengths.max(axis=0)
+    angle = muscles.pennation_angle
+    least, most, limit = (along_tendon(bound, angle) for bound in (*FIBRE_WINDOW, NEUTRAL_LIMIT))
+    needed = np.maximum((longest - shortest) / (most - least), (neutral - shortest) / (limit - least))
+    fibre = np.maximum(muscles.optimal_fibre_length, needed)
+    wanted = neutral - fibre * along_tendon(neutral_fibre_length, angle)
     slack = np.clip(wanted, longest - fibre * most, shortest - fibre * least)
     return replace(muscles, optimal_fibre_length=fibre, tendon_slack_length=slack)
 
