@@ -77,20 +77,27 @@ class Motion:
         part = frame - index
         q = self.skeleton.integrate(self.q[index], self.step[index], part)
         qd = (1.0 - part) * self.qd[index] + part * self.qd[index + 1] if inside else np.zeros_like(q)
-        return (self.carried_on(q, cycle) if cycle else q), qd
+        return (carried_on(q, cycle, self.cycle_heading, self.cycle_displacement) if cycle else q), qd
 
-    def carried_on(self, q: Array, cycles: int) -> Array:
-        """Return the pose (dof,) as it is `cycles` cycles later."""
-        heading = cycles * self.cycle_heading
-        out = q.copy()
-        if heading == 0.0:
-            out[3:6] += cycles * self.cycle_displacement
-            return out
-        # Cycle after cycle the path turns on: the displacements form a geometric series of complex numbers x - i z.
-        turn = np.exp(1j * self.cycle_heading)
-        here = complex(q[3], -q[5]) * turn**cycles
-        here += complex(self.cycle_displacement[0], -self.cycle_displacement[2]) * (1 - turn**cycles) / (1 - turn)
-        out[3], out[5] = here.real, -here.imag
-        out[4] += cycles * self.cycle_displacement[1]
-        out[:3] = (Rotation.from_rotvec([0.0, heading, 0.0]) * Rotation.from_rotvec(q[:3])).as_rotvec()
+
+def carried_on(q: Array, cycles: int, heading: float, displacement: Array) -> Array:
+    """Return the pose `q` (dof,) as it is `cycles` cycles later.
+
+    Args:
+        q: a pose.
+        cycles: how many; negative for earlier.
+        heading: turn to the left per cycle [rad].
+        displacement: path of the root per cycle, shape (3,) [m].
+    """
+    out = q.copy()
+    if heading == 0.0:
+        out[3:6] += cycles * displacement
         return out
+    # Cycle after cycle the path turns on: the displacements form a geometric series of complex numbers x - i z.
+    turn = np.exp(1j * heading)
+    here = complex(q[3], -q[5]) * turn**cycles
+    here += complex(displacement[0], -displacement[2]) * (1 - turn**cycles) / (1 - turn)
+    out[3], out[5] = here.real, -here.imag
+    out[4] += cycles * displacement[1]
+    out[:3] = (Rotation.from_rotvec([0.0, cycles * heading, 0.0]) * Rotation.from_rotvec(q[:3])).as_rotvec()
+    return out

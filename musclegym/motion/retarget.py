@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from musclegym.motion.clip import Clip
 from musclegym.motion.families import Family, find_family
-from musclegym.motion.frames import foot_contacts, lowest_sole, place
-from musclegym.motion.motion import Motion
+from musclegym.motion.feet import plant_feet, shortest_turns
+from musclegym.motion.frames import foot_contacts, place
+from musclegym.motion.motion import Motion, carried_on
 from musclegym.rotation import Array
 from musclegym.skeleton import BALL, FREE, HINGE, Skeleton
 
@@ -56,12 +57,16 @@ def retarget(
     cyclic = clip.cyclic if cyclic is None else cyclic
     if not keep_place:
         q = at_origin(q, fps)
-    heading, displacement = close_cycle(skeleton, q) if cyclic else (0.0, np.zeros(3))
-    frames = place(skeleton, q)
-    q[:, 4] -= ground_height(lowest_sole(skeleton, frames))
+    turned, displacement = 0.0, np.zeros(3)
+    if cyclic:
+        turned, displacement = close_cycle(skeleton, q)
+        q = plant_feet(skeleton, thrice(q, turned, displacement), fps)[len(q) - 1 : 2 * len(q) - 1]
+        turned, displacement = close_cycle(skeleton, q)
+    else:
+        q = plant_feet(skeleton, q, fps)
     contact = foot_contacts(skeleton, place(skeleton, q), fps)
     qd = velocities(skeleton, q, fps, cyclic)
-    return Motion(skeleton, clip.name, q, qd, fps, contact, cyclic, heading, displacement, clipped)
+    return Motion(skeleton, clip.name, q, qd, fps, contact, cyclic, turned, displacement, clipped)
 
 
 def without_rest_frame(clip: Clip) -> Clip:
@@ -110,7 +115,8 @@ def t_pose(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array]:
         end = LIMBS.get(name)
         if end in family.joints and not family.same_rest:
             own = skeleton.joint_position[skeleton.body(end)] - skeleton.joint_position[index]
-            rest = shortest_turn(rest @ clip.bone(family.joints[name], family.joints[end]), own) @ rest
+            source = rest @ clip.bone(family.joints[name], family.joints[end])
+            rest = shortest_turns(source[None], own[None])[0] @ rest
         out[name] = rest
     return out
 
@@ -121,14 +127,6 @@ def ancestors(skeleton: Skeleton, body: int) -> list[str]:
     while (body := int(skeleton.parent[body])) >= 0:
         names.append(skeleton.body_names[body])
     return names
-
-
-def shortest_turn(start: Array, end: Array) -> Array:
-    """Return the smallest rotation (3, 3) that turns the direction `start` (3,) into `end` (3,)."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    axis = np.cross(a, b)
-    sine = float(np.linalg.norm(axis))
-    return Rotation.from_rotvec(axis / max(sine, 1e-12) * np.arctan2(sine, a @ b)).as_matrix()
 
 
 def wanted_turns(
@@ -288,12 +286,10 @@ def close_cycle(skeleton: Skeleton, q: Array) -> tuple[float, Array]:
     return turned, displacement
 
 
-def ground_height(lowest: Array) -> float:
-    """Return the height of the ground under a motion [m], from that of the lowest sole points (frame, 2).
-
-    The second percentile of the lower foot: a few frames of noise may dip below it.
-    """
-    return float(np.percentile(lowest.min(axis=1), 2.0))
+def thrice(q: Array, turned: float, displacement: Array) -> Array:
+    """Return three cycles of a closed motion `q` (frame, dof), the given one in the middle."""
+    cycles = [np.array([carried_on(pose, count, turned, displacement) for pose in q[:-1]]) for count in (-1, 0, 1)]
+    return np.concatenate([*cycles, carried_on(q[-1], 1, turned, displacement)[None]])
 
 
 def velocities(skeleton: Skeleton, q: Array, fps: float, cyclic: bool) -> Array:

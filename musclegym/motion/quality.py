@@ -1,0 +1,98 @@
+"""How well a motion follows the clip it was made from, and how its feet meet the ground."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from musclegym.motion.clip import Clip
+from musclegym.motion.families import find_family
+from musclegym.motion.frames import Frames, lowest_sole, place
+from musclegym.motion.motion import Motion
+from musclegym.motion.retarget import leg_length_ratio, without_rest_frame
+from musclegym.rotation import Array
+
+LIMB_JOINTS = tuple((a + side, b + side, c + side) for side in "RL" for a, b, c in (("Femur", "Tibia", "Talus"), ("Arm", "ForeArm", "Hand")))
+LOW = 0.05  # height below which a foot counts as on the ground for skating [m] (the metric of Karunratanakul et al. 2023, GMD)
+SLIDING = 0.5  # planar speed above which it skates [m/s] (the same)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of one retargeted clip; lengths in mm."""
+
+    limb_error: float
+    """Mean distance of knees, ankles, elbows and wrists from the source's, limb root on limb root, limb scaled to the body's
+    [mm]."""
+    world_error: float
+    """Mean distance of the same joints in the world, when the whole source is scaled by the leg length ratio [mm]."""
+    skating: float
+    """Share of frames in which a foot slides on the ground."""
+    penetration: float
+    """Mean depth of the lowest sole point below the ground, zeros included [mm]."""
+    deepest: float
+    """Largest such depth [mm]."""
+    clipped: float
+    """Share of joint angles that the limits changed."""
+    speed: float
+    """Mean horizontal speed of the root [m/s]."""
+
+
+def measure(clip: Clip, motion: Motion, mapping: Mapping[str, str] | None = None) -> Quality:
+    """Compare a motion, made with `keep_place`, with its clip."""
+    skeleton = motion.skeleton
+    frames = place(skeleton, motion.q)
+    source = scaled_source(clip, motion, frames, mapping)
+    limb, world = [], []
+    for names in LIMB_JOINTS:
+        own = frames.position[:, [skeleton.body(name) for name in names]]
+        other = np.stack([source[name] for name in names], axis=1)
+        scale = bone_lengths(own).sum() / bone_lengths(other).sum()
+        limb.append(np.linalg.norm((own - own[:, :1]) - scale * (other - other[:, :1]), axis=2)[:, 1:])
+        world.append(np.linalg.norm(own - other, axis=2)[:, 1:])
+    depth = np.maximum(-lowest_sole(skeleton, frames).min(axis=1), 0.0)
+    path = np.linalg.norm(np.diff(motion.q[:, [3, 5]], axis=0), axis=1)
+    return Quality(
+        limb_error=1000.0 * float(np.mean(limb)),
+        world_error=1000.0 * float(np.mean(world)),
+        skating=skating_ratio(frames, [skeleton.body("FootThumbL"), skeleton.body("FootThumbR")], motion.fps),
+        penetration=1000.0 * float(depth.mean()),
+        deepest=1000.0 * float(depth.max()),
+        clipped=motion.clipped,
+        speed=float(path.sum() / motion.duration),
+    )
+
+
+def bone_lengths(chain: Array) -> Array:
+    """Return the lengths of the bones between joints in a row (frame, joint, 3), in the first frame, shape (joint - 1,)."""
+    return np.linalg.norm(np.diff(chain[0], axis=0), axis=1)
+
+
+def scaled_source(
+    clip: Clip, motion: Motion, frames: Frames, mapping: Mapping[str, str] | None = None
+) -> dict[str, Array]:
+    """Return body name -> path of its joint in the source, scaled by the leg length ratio, shape (frame, 3) [m].
+
+    The source is shifted so that the middle of the hips lies, on average, where the motion's does.
+    """
+    family = find_family(clip, mapping)
+    skeleton = motion.skeleton
+    clip = without_rest_frame(clip).resample(motion.fps)
+    ratio = leg_length_ratio(clip, family, skeleton)
+    position = clip.pose[1]
+    paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}
+    hips = ("FemurR", "FemurL")
+    own = sum(frames.position[:, skeleton.body(name)] for name in hips) / 2.0
+    shift = (own - sum(paths[name] for name in hips) / 2.0).mean(axis=0)
+    return {body: path + shift for body, path in paths.items()}
+
+
+def skating_ratio(frames: Frames, feet: list[int], fps: float) -> float:
+    """Return the share of frames in which a foot joint slides: low before and after, and fast now and over five frames."""
+    foot = frames.position[:, feet]
+    speed = np.linalg.norm(np.diff(foot[..., [0, 2]], axis=0), axis=2) * fps
+    width = min(5, len(speed))
+    kernel = np.ones(width) / width
+    mean = np.stack([np.convolve(column, kernel, mode="same") for column in speed.T], axis=1)
+    low = (foot[:-1, :, 1] < LOW) & (foot[1:, :, 1] < LOW)
+    return float((low & (speed > SLIDING) & (mean > SLIDING)).any(axis=1).mean())

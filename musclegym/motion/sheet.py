@@ -1,0 +1,72 @@
+"""Contact sheets: stick figures of a clip and of the motion made from it, side by side."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from musclegym.motion.clip import Clip
+from musclegym.motion.frames import place
+from musclegym.motion.motion import Motion
+from musclegym.motion.quality import scaled_source
+from musclegym.motion.retarget import heading
+from musclegym.rotation import Array
+
+FIGURES = 9
+COLOURS = {"L": "tab:blue", "R": "tab:red", "": "black"}
+SPACING = 1.6  # between neighbouring figures [m]
+
+Bones = list[tuple[str, Array, Array]]  # side, path of both ends (frame, 3)
+
+
+def draw_sheet(pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: Mapping[str, str] | None = None) -> None:
+    """Draw, for every clip and its motion made with `keep_place`, both from the side and from the front.
+
+    Left limbs are blue, right ones red. From the side the figures face right; from the front their left is on the
+    right of the picture.
+    """
+    figure = Figure(figsize=(16, 7.6 * len(pairs)), layout="constrained")
+    axes = figure.subplots(4 * len(pairs), 1, squeeze=False)[:, 0]
+    for row, (clip, motion) in enumerate(pairs):
+        frames = place(motion.skeleton, motion.q)
+        facing = float(heading(motion.q[:1])[0])
+        forward, left = np.array([np.sin(facing), 0, np.cos(facing)]), np.array([np.cos(facing), 0, -np.sin(facing)])
+        paths = scaled_source(clip, motion, frames, mapping)
+        own = {name: frames.position[:, body] for body, name in enumerate(motion.skeleton.body_names)}
+        for offset, (view, across) in enumerate((("side", forward), ("front", left))):
+            for place_in_row, (who, joints) in enumerate(((f"source ({clip.source.rsplit('/', 1)[-1]})", paths), ("body", own))):
+                axis = axes[4 * row + 2 * offset + place_in_row]
+                draw_strip(axis, bones(motion, joints), frames.position[:, 0], across, motion.fps)
+                axis.set_title(f"{who}, {view}", fontsize=9, loc="left")
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def bones(motion: Motion, joints: Mapping[str, Array]) -> Bones:
+    """Return the bones between the joints that are there, each from the nearest one above it."""
+    skeleton = motion.skeleton
+    out = []
+    for body, name in enumerate(skeleton.body_names):
+        above = int(skeleton.parent[body])
+        while above >= 0 and skeleton.body_names[above] not in joints:
+            above = int(skeleton.parent[above])
+        if name in joints and above >= 0:
+            side = name[-1] if name[-1] in "LR" else ""
+            out.append((side, joints[skeleton.body_names[above]], joints[name]))
+    return out
+
+
+def draw_strip(axis: Axes, sticks: Bones, root: Array, across: Array, fps: float) -> None:
+    """Draw figures of evenly spread frames in a row, each around its own place, with the ground below."""
+    frames = np.linspace(0, len(root) - 1, FIGURES).astype(int)
+    for column, frame in enumerate(frames):
+        for side, start, end in sticks:
+            points = np.stack([start[frame], end[frame]])
+            horizontal = (points - root[frame]) @ across + SPACING * column
+            axis.plot(horizontal, points[:, 1], color=COLOURS[side], linewidth=1.6, solid_capstyle="round")
+        axis.text(SPACING * column, -0.2, f"{frame / fps:.2f} s", ha="center", fontsize=7)
+    axis.axhline(0.0, color="0.6", linewidth=0.8)
+    axis.set(xlim=(-0.9, SPACING * (FIGURES - 1) + 0.9), ylim=(-0.3, 2.0), aspect="equal")
+    axis.set_axis_off()
