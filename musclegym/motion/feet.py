@@ -13,6 +13,7 @@ SLOW = 0.4  # a foot whose lowest point is slower may stand [m/s]
 NEAR = 0.06  # and does so when that point is less than this above the ground [m]
 TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the ground than this [m]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
+CLEARANCE = 0.02  # height above the ground at which a swinging foot passes, at least [m] (Winter 1991: toes clear it by 13 mm)
 ROOT_SMOOTHING = 0.07  # time constant with which the root's height follows what the feet need [s]
 LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for side in "LR"}
 
@@ -22,7 +23,7 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
 
     A foot stands while its lowest point is slow and low. Then that point is held in place: the whole body is shifted in height,
     and each leg is bent and swung until its ankle is where the standing foot asks for; between two stands the correction
-    changes evenly. No sole point is left under the ground that the legs can lift.
+    changes evenly. A swinging foot is lifted until it clears the ground.
     """
     frames = place(skeleton, q)
     ground = ground_height(skeleton, frames, fps)
@@ -91,7 +92,8 @@ def foot_shift(points: Array, fps: float) -> Array:
             shift[inside] = hold(points[inside], lowest[inside])
         every, standing = np.arange(len(points)), np.flatnonzero(stands)
         shift = np.stack([np.interp(every, standing, shift[standing, axis]) for axis in range(3)], axis=1)
-    shift[:, 1] = np.maximum(shift[:, 1], -height)
+    clearance = CLEARANCE * np.clip((speed - SLOW) / (2.0 - SLOW), 0.0, 1.0)
+    shift[:, 1] = np.maximum(shift[:, 1], clearance - height)
     return shift
 
 

@@ -7,12 +7,14 @@ import numpy as np
 
 from musclegym.motion.clip import Clip
 from musclegym.motion.families import find_family
-from musclegym.motion.frames import Frames, lowest_sole, place
+from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.motion.motion import Motion
 from musclegym.motion.retarget import leg_length_ratio, without_rest_frame
 from musclegym.rotation import Array
+from musclegym.skeleton import Skeleton
 
 LIMB_JOINTS = tuple((a + side, b + side, c + side) for side in "RL" for a, b, c in (("Femur", "Tibia", "Talus"), ("Arm", "ForeArm", "Hand")))
+TOUCHING = 0.01  # height below which a sole point touches the ground [m]
 LOW = 0.05  # height below which a foot counts as on the ground for skating [m] (the metric of Karunratanakul et al. 2023, GMD)
 SLIDING = 0.5  # planar speed above which it skates [m/s] (the same)
 
@@ -26,8 +28,11 @@ class Quality:
     [mm]."""
     world_error: float
     """Mean distance of the same joints in the world, when the whole source is scaled by the leg length ratio [mm]."""
+    sliding: float
+    """Share of frames in which a foot's lowest sole point touches the ground (below 10 mm) and moves faster than 0.5 m/s."""
     skating: float
-    """Share of frames in which a foot slides on the ground."""
+    """Share of frames in which the ball of a foot is low (below 50 mm) and fast (0.5 m/s), the metric of motion generators. A
+    foot that swings close to the ground counts, so recorded walks themselves score 0.05 to 0.2."""
     penetration: float
     """Mean depth of the lowest sole point below the ground, zeros included [mm]."""
     deepest: float
@@ -55,6 +60,7 @@ def measure(clip: Clip, motion: Motion, mapping: Mapping[str, str] | None = None
     return Quality(
         limb_error=1000.0 * float(np.mean(limb)),
         world_error=1000.0 * float(np.mean(world)),
+        sliding=sliding_ratio(skeleton, frames, motion.fps),
         skating=skating_ratio(frames, [skeleton.body("FootThumbL"), skeleton.body("FootThumbR")], motion.fps),
         penetration=1000.0 * float(depth.mean()),
         deepest=1000.0 * float(depth.max()),
@@ -85,6 +91,19 @@ def scaled_source(
     own = sum(frames.position[:, skeleton.body(name)] for name in hips) / 2.0
     shift = (own - sum(paths[name] for name in hips) / 2.0).mean(axis=0)
     return {body: path + shift for body, path in paths.items()}
+
+
+def sliding_ratio(skeleton: Skeleton, frames: Frames, fps: float) -> float:
+    """Return the share of frames in which a sole point that touches the ground slides before the next frame."""
+    slides = np.zeros(len(frames.position) - 1, dtype=np.bool_)
+    for side in feet(skeleton):
+        points = sole_points(skeleton, frames, side)
+        lowest = points[..., 1].argmin(axis=1)[:-1]
+        every = np.arange(len(lowest))
+        step = (points[1:] - points[:-1])[every, lowest]
+        touches = np.maximum(points[every, lowest, 1], points[every + 1, lowest, 1]) < TOUCHING
+        slides |= touches & (np.linalg.norm(step[:, [0, 2]], axis=1) * fps > SLIDING)
+    return float(slides.mean())
 
 
 def skating_ratio(frames: Frames, feet: list[int], fps: float) -> float:
