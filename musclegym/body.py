@@ -188,7 +188,7 @@ class Body:
         return self._dynamics(q, qd).bias
 
     def sole_points(self, q: npt.ArrayLike) -> Array:
-        """Return the corners of the boxes that touch the ground, shape (8 * contact bodies, 3) [m], world frame."""
+        """Return the corners of the boxes that may touch the ground, in the world, shape (corner, 3) [m]."""
         kinematics = self.kinematics(q)
         signs = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
         touching = self.skeleton.contact
@@ -200,8 +200,9 @@ class Body:
         array = as_floats(values)
         if array.shape != (self.n_dofs,) or not np.isfinite(array).all():
             raise ValueError(
-                f"{what} must be {self.n_dofs} finite numbers, one per DoF of body {self.name!r}, but has shape {array.shape} "
-                f"and {np.count_nonzero(~np.isfinite(array))} non-finite entries; body.dof_names gives their order"
+                f"{what} must be {self.n_dofs} finite numbers, one per DoF of body {self.name!r}, but has "
+                f"shape {array.shape} and {np.count_nonzero(~np.isfinite(array))} non-finite entries; "
+                f"body.dof_names gives their order"
             )
         return array
 
@@ -222,7 +223,11 @@ def digest(*parts: Skeleton | MuscleSet | float) -> str:
     """Return the SHA-256 of skeletons, muscle sets and numbers, as hexadecimal text."""
     sha = hashlib.sha256()
     for part in parts:
-        values = [part] if isinstance(part, float) else [getattr(part, f.name) for f in fields(part)]
+        values = (
+            [getattr(part, f.name) for f in fields(part)]
+            if isinstance(part, Skeleton | MuscleSet)
+            else [part]
+        )
         for value in values:
             sha.update(
                 repr(value).encode() if isinstance(value, tuple | float) else np.asarray(value).tobytes()
@@ -244,7 +249,8 @@ def load_body(
     Args:
         name: "human", the path of a MASS skeleton file, or a loaded body, which is returned as it is.
         muscles: path of the MASS muscle file that belongs to it; without one the body has no muscles.
-        transmission: how muscles of MASS files act: "consistent" obeys virtual work, "mass" equals the released code.
+        transmission: how muscles of MASS files act: "consistent" obeys virtual work, "mass" equals the
+            released code.
         height: of the human [m].
         mass: of the human [kg].
         strength: factor on all maximum isometric forces [-].
@@ -266,7 +272,8 @@ def load_body(
     path = Path(name)
     if not path.is_file():
         raise FileNotFoundError(
-            f"body must be 'human' or the path of a skeleton file, but there is no file {str(name)!r}; check the path"
+            f"body must be 'human' or the path of a skeleton file, but there is no file {str(name)!r}; "
+            f"check the path"
         )
     skeleton = load_mass_skeleton(path)
     muscle_set = no_muscles() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)
@@ -285,8 +292,8 @@ def load_human_body(
 
     if muscles is not None or transmission != "consistent":
         raise ValueError(
-            f"the shipped 'human' has its own muscles and consistent transmission, but muscles={muscles!r} and "
-            f"transmission={transmission!r} were given; leave them out or load a skeleton file"
+            f"the shipped 'human' has its own muscles and consistent transmission, but muscles={muscles!r} "
+            f"and transmission={transmission!r} were given; leave them out or load a skeleton file"
         )
     given = {key: value for key, value in (("height", height), ("mass", mass)) if value is not None}
     return Body("human", *load_human(**given, strength=strength))
@@ -322,16 +329,18 @@ def stable_pd(
 ) -> Array:
     """Return the stable PD torque (dof,) [N m] that pulls the joints to `q_target`; its root rows are zero.
 
-    Stable PD (Tan, Liu & Turk 2011, IEEE CG&A 31:34-44) looks one physics step ahead, so that stiff gains stay stable. Rotations
-    are composed exactly; adding to rotation vectors, as MASS does, differs from it by less than 0.3 N m there.
+    Stable PD (Tan, Liu & Turk 2011, IEEE CG&A 31:34-44) looks one physics step ahead, so that stiff gains
+    stay stable. Rotations are composed exactly; adding to rotation vectors, as MASS does, differs from it by
+    less than 0.3 N m there.
 
     Args:
         body: the body.
         q: present pose, shape (dof,).
         qd: present velocity, shape (dof,).
         q_target: wanted pose, shape (dof,).
-        kp: stiffness, one number for all DoFs or one per DoF [N m/rad]. Gains on the root make no torque there, but the prediction
-            then assumes that the root is held, as MASS does; give zeros for the first six DoFs to let it fall.
+        kp: stiffness, one number for all DoFs or one per DoF [N m/rad]. Gains on the root make no torque
+            there, but the prediction then assumes that the root is held, as MASS does; give zeros for the
+            first six DoFs to let it fall.
         kd: damping, likewise [N m s/rad].
         dt: physics step [s].
         qd_target: velocity that the damping is relative to, shape (dof,); zero if left out.

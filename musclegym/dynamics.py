@@ -1,8 +1,9 @@
-"""Rigid-body dynamics of a skeleton: mass matrix, bias torque, stable PD and implicit damping, as numba kernels.
+"""Rigid-body dynamics of a skeleton as numba kernels: mass matrix, bias, stable PD, implicit damping.
 
-World-aligned spatial algebra (Featherstone, Rigid Body Dynamics Algorithms, 2008) about the root's present position: all bodies share
-one frame, so composite inertias and forces of children are plainly added to their parents'. An inertia is ten numbers, laid out
-as [mass, first moment (3), xx, yy, zz, xy, xz, yz]; a motion is [angular, linear], a force [moment, force].
+World-aligned spatial algebra (Featherstone, Rigid Body Dynamics Algorithms, 2008) about the root's present
+position: all bodies share one frame, so composite inertias and forces of children are plainly added to their
+parents'. An inertia is ten numbers, laid out as [mass, first moment (3), xx, yy, zz, xy, xz, yz]; a motion is
+[angular, linear], a force [moment, force].
 """
 
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def add_cross_force(a: Array, f: Array, out: Array) -> None:
 
 @njit(cache=True)
 def joint_axes(tree: Tree, rotation: Array, position: Array, out: Array) -> None:
-    """Write the spatial motion of each DoF at unit velocity, about the root's position, into `out` (dof, 6)."""
+    """Write the motion of each DoF at unit velocity, about the root's position, into `out` (dof, 6)."""
     for body in range(tree.parent.size):
         at = tree.dof_start[body]
         px = position[body, 0] - position[0, 0]
@@ -153,8 +154,8 @@ def body_inertias(tree: Tree, rotation: Array, position: Array, com: Array, out:
 def bias_and_mass_matrix(tree: Tree, qd: Array, gravity: float, work: Workspace) -> None:
     """Fill `work.bias` and `work.mass_matrix` for the pose that `work.rotation`, `position` and `com` hold.
 
-    The bias comes from the recursive Newton-Euler algorithm at zero acceleration, the matrix from the composite-rigid-body
-    algorithm (Featherstone 2008, chapters 5 and 6).
+    The bias comes from the recursive Newton-Euler algorithm at zero acceleration, the matrix from the
+    composite-rigid-body algorithm (Featherstone 2008, chapters 5 and 6).
 
     Args:
         tree: the skeleton.
@@ -229,9 +230,10 @@ def dot3(a: Array, b: Array) -> float:
 
 @njit(cache=True)
 def solve_tree(dof_parent: IntArray, matrix: Array, vector: Array) -> None:
-    """Solve matrix @ x = vector in place, `matrix` (dof, dof) positive definite with the sparsity of the tree.
+    """Solve matrix @ x = vector in place: leaves x in `vector` (dof,) and destroys `matrix` (dof, dof).
 
-    Factorisation L^T L without fill-in (Featherstone 2008, section 6.5); destroys `matrix`, leaves x in `vector` (dof,).
+    The matrix is positive definite with the sparsity of the tree, so its factorisation L^T L has no fill-in
+    (Featherstone 2008, section 6.5).
     """
     size = vector.size
     for k in range(size - 1, -1, -1):
@@ -268,14 +270,16 @@ def solve_tree(dof_parent: IntArray, matrix: Array, vector: Array) -> None:
 def implicit_torque(
     tree: Tree, qd: Array, spring: Array, damping: Array, other: Array, dt: float, work: Workspace, out: Array
 ) -> None:
-    """Write the torque of springs and implicit dampers, spring - damping * qd at the end of the step, into `out` (dof,).
+    """Write the torque of springs and implicit dampers into `out` (dof,).
 
-    Reads `work.mass_matrix` and `work.bias`; leaves the acceleration that the step will have in `work.predicted`.
+    The dampers act at the velocity that the end of the step will have. Reads `work.mass_matrix` and
+    `work.bias`; leaves the acceleration that the step will have in `work.predicted`.
 
     Args:
         tree: the skeleton.
         qd: generalised velocity, shape (dof,).
-        spring: torque that does not depend on the acceleration, with the damping of the present velocity, shape (dof,) [N m].
+        spring: torque that does not depend on the acceleration, with the damping of the present velocity,
+            shape (dof,) [N m].
         damping: damping that acts at the end of the step, shape (dof,) [N m s/rad].
         other: torque of everything else that moves the joints, shape (dof,) [N m].
         dt: physics step [s].
@@ -297,11 +301,12 @@ def pose_error(
 ) -> None:
     """Write the way from the pose after `dt` [s] at velocity `qd` to the target into `out` (dof,).
 
-    Rotations are composed exactly: log(next^T target), in the frame of the joint. The root's displacements are plainly subtracted.
+    Rotations are composed exactly: log(next^T target), in the frame of the joint. The root's displacements
+    are plainly subtracted.
     """
     turn, ahead, wanted = work.scratch[0], work.scratch[1], work.scratch[2]
     for body in range(tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             rotation_about_axis(tree.axis[body], target[at] - dt * qd[at], wanted)
             relative_vector(work.local[body], wanted, turn, ahead[0])
@@ -329,7 +334,7 @@ def stable_pd_spring(
     work: Workspace,
     out: Array,
 ) -> None:
-    """Write the explicit part of the stable PD torque (Tan, Liu & Turk 2011) into `out` (dof,), for `implicit_torque`.
+    """Write the explicit part of the stable PD torque (Tan, Liu & Turk 2011) for `implicit_torque`.
 
     Args:
         tree: the skeleton.

@@ -1,6 +1,7 @@
-"""Read bodies of the MASS family: a skeleton file (human.xml) and a muscle file (muscle284.xml), world axes as ours.
+"""Read bodies of the MASS family: a skeleton file (human.xml) and a muscle file (muscle284.xml).
 
-The format is that of the released MASS code (Lee et al. 2019, Scalable muscle-actuated human simulation and control, ACM TOG 38:73).
+World axes are as ours. The format is that of the released MASS code (Lee et al. 2019, Scalable
+muscle-actuated human simulation and control, ACM TOG 38:73).
 """
 
 from pathlib import Path
@@ -25,11 +26,13 @@ def load_mass_skeleton(path: Path) -> Skeleton:
     """Read a skeleton file.
 
     Args:
-        path: file with one `Node` per body, each with a `Body` and a `Joint`, both placed in the world in the rest pose.
+        path: file with one `Node` per body, each with a `Body` and a `Joint`, both placed in the world in the
+            rest pose.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a parent is unknown, a number is missing or malformed, or a joint or shape is of an unknown type.
+        ValueError: if a parent is unknown, a number is missing or malformed, or a joint or shape is of an
+            unknown type.
     """
     nodes = read_xml(path).findall("Node")
     names = [required(node, "name", path) for node in nodes]
@@ -73,10 +76,11 @@ def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission
     """Read a muscle file for `skeleton`.
 
     Args:
-        path: file with one `Unit` per muscle; `lm` and `lt` are fractions of the path length in the rest pose.
+        path: file with one `Unit` per muscle; `lm` and `lt` are fractions of the path length in the rest
+            pose.
         skeleton: bodies that the waypoints name.
-        transmission: "mass" puts the force of a blended waypoint on its first body, as the released code does, which breaks
-            virtual work; "consistent" shares it as the geometry does.
+        transmission: "mass" puts the force of a blended waypoint on its first body, as the released code
+            does, which breaks virtual work; "consistent" shares it as the geometry does.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -84,7 +88,8 @@ def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission
     """
     if transmission not in get_args(Transmission):
         raise ValueError(
-            f"transmission must be one of {get_args(Transmission)}, but is {transmission!r}; choose one of these"
+            f"transmission must be one of {', '.join(get_args(Transmission))}, but is {transmission!r}; "
+            f"use one of these"
         )
     units = read_xml(path).findall("Unit")
     names = [required(unit, "name", path) for unit in units]
@@ -115,8 +120,8 @@ def rest_path(unit: ElementTree.Element, skeleton: Skeleton, path: Path) -> tupl
         name = required(waypoint, "body", path)
         if name not in skeleton.body_names:
             raise ValueError(
-                f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} has one on "
-                f"{name!r}; the bodies are {', '.join(skeleton.body_names)}"
+                f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} "
+                f"has one on {name!r}; the bodies are {', '.join(skeleton.body_names)}"
             )
         bodies[index, 0], weights[index, 0] = skeleton.body(name), 1.0
         if 0 < index < len(points) - 1:
@@ -189,7 +194,10 @@ def stack(arrays: list[Array], shape: tuple[int, ...]) -> Array:
 
 
 def placement(element: ElementTree.Element, path: Path) -> tuple[Array, Array]:
-    """Return rotation (3, 3) and position (3,) [m] of a Body or Joint; rounded rotations are orthonormalised column by column."""
+    """Return rotation (3, 3) and position (3,) [m] of a Body or Joint.
+
+    The files' rotations are rounded; they are orthonormalised column by column, as in the released code.
+    """
     transformation = child(element, "Transformation", path)
     columns = numbers(transformation, "linear", 9, path).reshape(3, 3).T
     basis: list[Array] = []
@@ -197,7 +205,8 @@ def placement(element: ElementTree.Element, path: Path) -> tuple[Array, Array]:
         rest = column - sum(((b @ column) * b for b in basis), np.zeros(3))
         if np.linalg.norm(rest) < 1e-6:
             raise ValueError(
-                f"{path}: 'linear' must be a rotation matrix, but is {transformation.get('linear')!r}; correct it"
+                f"{path}: 'linear' must be a rotation matrix, but is {transformation.get('linear')!r}; "
+                f"correct it"
             )
         basis.append(rest / np.linalg.norm(rest))
     return np.array(basis).T, numbers(transformation, "translation", 3, path)
@@ -208,7 +217,8 @@ def joint_kind(joint: ElementTree.Element, name: str, path: Path) -> int:
     kind = required(joint, "type", path)
     if kind not in JOINT_KINDS:
         raise ValueError(
-            f"{path}: joint of {name!r} must be one of {', '.join(JOINT_KINDS)}, but is {kind!r}; use one of these"
+            f"{path}: joint of {name!r} must be one of {', '.join(JOINT_KINDS)}, but is {kind!r}; "
+            f"use one of these"
         )
     return JOINT_KINDS[kind]
 
@@ -220,8 +230,8 @@ def parent_index(node: ElementTree.Element, names: list[str], path: Path) -> int
         return -1
     if parent not in names:
         raise ValueError(
-            f"{path}: every parent must be a body of the file or 'None', but {node.get('name')!r} has parent {parent!r}; "
-            f"the bodies are {', '.join(names)}"
+            f"{path}: every parent must be a body of the file or 'None', but {node.get('name')!r} has parent "
+            f"{parent!r}; the bodies are {', '.join(names)}"
         )
     return names.index(parent)
 
@@ -243,7 +253,7 @@ def joint_limits(
 
 
 def shape(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Array]:
-    """Return box edges (3,) [m] and inertia (3, 3) [kg m^2] of a body; spheres and capsules are boxed for contact."""
+    """Return box edges (3,) [m] and inertia (3, 3) [kg m^2] of a body; contact sees the bounding box."""
     kind = required(body, "type", path)
     if kind == "Box":
         size = numbers(body, "size", 3, path)
@@ -259,7 +269,7 @@ def shape(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Ar
 
 
 def capsule(radius: float, height: float, mass: float) -> tuple[Array, Array]:
-    """Return bounding box and inertia of a capsule along z: a cylinder of `height` [m] between two half spheres."""
+    """Return box and inertia of a capsule along z: a cylinder of `height` [m] between two half spheres."""
     cylinder = height / (height + 4.0 / 3.0 * radius) * mass
     ball = mass - cylinder
     along = 0.5 * cylinder * radius**2 + 0.4 * ball * radius**2

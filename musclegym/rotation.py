@@ -1,6 +1,7 @@
 """Rotations: small numba helpers that the physics kernels share.
 
-Matrices act on column vectors. Quaternions are xyzw. Offline code (readers, retargeting) uses `scipy.spatial.transform`.
+Matrices act on column vectors. Quaternions are xyzw. Offline code (readers, retargeting) uses
+`scipy.spatial.transform`.
 """
 
 import numpy as np

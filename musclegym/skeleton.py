@@ -1,14 +1,15 @@
 """The skeleton: a tree of rigid bodies, its generalised coordinates and their group operations.
 
-World frame: y up, bodies face +z, left is +x, the ground is y = 0. The rest pose (q = 0) is a T-pose. A joint is free (the
-root), a ball or a hinge.
+World frame: y up, bodies face +z, left is +x, the ground is y = 0. The rest pose (q = 0) is a T-pose. A joint
+is free (the root), a ball or a hinge.
 
-Generalised coordinates q (dof,): rotation vector of the root [rad], displacement of the root from its rest position, along
-the world axes [m]; then, body after body, the rotation vector of a ball joint in its joint frame or the angle of a hinge [rad].
+Generalised coordinates q (dof,): rotation vector of the root [rad], displacement of the root from its rest
+position, along the world axes [m]; then, body after body, the rotation vector of a ball joint in its joint
+frame or the angle of a hinge [rad].
 
-Generalised velocities qd (dof,): angular and linear velocity of the root, angular velocity of each ball joint, all in the
-child's own joint frame [rad/s, m/s], and the rates of the hinges. So a rotation advances as R <- R exp(omega dt) and the root
-position as p <- p + R v dt.
+Generalised velocities qd (dof,): angular and linear velocity of the root, angular velocity of each ball
+joint, all in the child's own joint frame [rad/s, m/s], and the rates of the hinges. So a rotation advances as
+R <- R exp(omega dt) and the root position as p <- p + R v dt.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ DOFS_OF_KIND = np.array([6, 3, 1])
 
 
 class Tree(NamedTuple):
-    """A skeleton as plain arrays for the kernels; vectors lie in the joint frame of the body or of its parent."""
+    """A skeleton as plain arrays for the kernels; vectors lie in joint frames, the body's or its parent's."""
 
     parent: IntArray  # (body,), -1 for the root
     kind: IntArray  # (body,) FREE, BALL or HINGE
@@ -77,7 +78,7 @@ class Skeleton:
     inertia: Array
     """Inertia about the centre of mass in the body frame, shape (body, 3, 3) [kg m^2]."""
     size: Array
-    """Edges of the box that stands for each body, centred at its mass centre, in the body frame, shape (body, 3) [m]."""
+    """Edges, in the body frame, of the box about each centre of mass, shape (body, 3) [m]."""
     contact: npt.NDArray[np.bool_]
     """Whether the body's box collides with the ground, shape (body,)."""
     lower: Array
@@ -94,8 +95,8 @@ class Skeleton:
         for index, (name, parent) in enumerate(zip(self.body_names, self.parent, strict=True)):
             if (parent < 0) != (index == 0) or parent >= index:
                 raise ValueError(
-                    f"every body but the first must follow its parent, but body {index} ({name!r}) has parent "
-                    f"index {parent}; list the root first and parents before their children"
+                    f"every body but the first must follow its parent, but body {index} ({name!r}) has "
+                    f"parent index {parent}; list the root first and parents before their children"
                 )
             if (self.joint_kind[index] == FREE) != (index == 0):
                 raise ValueError(
@@ -175,19 +176,21 @@ class Skeleton:
         return self.body_names.index(name)
 
     def integrate(self, q: Array, qd: Array, dt: float) -> Array:
-        """Return the pose reached from `q` (dof,) after moving with constant velocity `qd` (dof,) for `dt` [s]."""
+        """Return the pose (dof,) reached from `q` (dof,) at constant velocity `qd` (dof,) after `dt` [s]."""
         out = np.empty(self.n_dofs)
         integrate(self.tree, as_floats(q), as_floats(qd), dt, out)
         return out
 
     def difference(self, q_from: Array, q_to: Array) -> Array:
-        """Return the velocity (dof,) that leads from one pose (dof,) to another in one second; inverse of `integrate`."""
+        """Return the constant velocity (dof,) that leads from one pose (dof,) to another in one second."""
         out = np.empty(self.n_dofs)
         difference(self.tree, as_floats(q_from), as_floats(q_to), out)
         return out
 
     def velocities(self, q: Array, fps: float) -> Array:
-        """Differentiate poses `q` (frame, dof) sampled at `fps` [1/s]: central differences, one-sided at both ends.
+        """Return the velocities (frame, dof) of poses `q` (frame, dof) sampled at `fps` [1/s].
+
+        Central differences, one-sided at both ends.
 
         Raises:
             ValueError: if there are fewer than two frames.
@@ -220,7 +223,7 @@ def joint_dofs(tree: Tree, body: int) -> int:
 def local_rotations(tree: Tree, q: Array, out: Array) -> None:
     """Write each joint's own rotation, away from rest, for the pose `q` (dof,) into `out` (body, 3, 3)."""
     for body in range(tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             rotation_about_axis(tree.axis[body], q[at], out[body])
         else:
@@ -260,7 +263,7 @@ def forward_kinematics(
 def body_velocities(
     tree: Tree, rotation: Array, position: Array, qd: Array, angular: Array, linear: Array
 ) -> None:
-    """Write each body's angular velocity and the velocity of its joint, world frame, both (body, 3) [rad/s, m/s]."""
+    """Write each body's angular velocity and its joint's velocity in the world, both (body, 3)."""
     relative = np.empty(3)
     for body in range(tree.parent.size):
         parent, at = tree.parent[body], tree.dof_start[body]
@@ -281,7 +284,7 @@ def integrate(tree: Tree, q: Array, qd: Array, dt: float, out: Array) -> None:
     """Write the pose after `dt` [s] of constant velocity into `out` (dof,)."""
     a, b, c = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for body in range(tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             out[at] = q[at] + dt * qd[at]
             continue
@@ -300,7 +303,7 @@ def difference(tree: Tree, q_from: Array, q_to: Array, out: Array) -> None:
     """Write the constant velocity that leads from `q_from` to `q_to` in one second into `out` (dof,)."""
     a, b, c = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for body in range(tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             out[at] = q_to[at] - q_from[at]
             continue
@@ -316,7 +319,10 @@ def difference(tree: Tree, q_from: Array, q_to: Array, out: Array) -> None:
 
 @njit(cache=True)
 def differences(tree: Tree, before: Array, q: Array, after: Array, span: Array, out: Array) -> None:
-    """Write the mean velocity from `before` to `after` (frame, dof) over `span` (frame,) [s], in the frames of `q`."""
+    """Write the mean velocities from `before` to `after` over `span` (frame,) [s] into `out`.
+
+    All others have shape (frame, dof); the velocities are stated in the joint frames of the poses `q`.
+    """
     forward, backward = np.empty(q.shape[1]), np.empty(q.shape[1])
     for frame in range(q.shape[0]):
         difference(tree, q[frame], after[frame], forward)

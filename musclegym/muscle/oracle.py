@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from musclegym.body import MuscleState
 
 EFFORT_WEIGHT = 1e-4
-"""Weight of the sum of squared activations beside the squared torque residual [N^2 m^2]; makes the solution unique."""
+"""Weight of the squared activations beside the squared torque residual [N^2 m^2]; makes the answer unique."""
 MAX_ITERATIONS = 50
 COMPLEMENTARITY = 1e-9
-"""Mean product of slack and multiplier, and a tenth of the gradient's error, at which the iteration stops [N^2 m^2]."""
+"""Mean product of slack and multiplier, and a tenth of the gradient's error, that suffice [N^2 m^2]."""
 STEP_FRACTION = 0.995
 """Share of the way to the nearest bound that one step may go [-]."""
 
@@ -43,8 +43,9 @@ class InteriorPoint(NamedTuple):
 def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
     """Return the activations whose torque comes nearest to `torque`.
 
-    Minimises |A a + b - torque|^2 + EFFORT_WEIGHT |a|^2 over 0 <= a <= 1, where A is the torque matrix and b the passive torque of
-    the actuated DoFs. The effort term is too small to move the torque; among equal torques it picks the least activation.
+    Minimises |A a + b - torque|^2 + EFFORT_WEIGHT |a|^2 over 0 <= a <= 1, where A is the torque matrix and b
+    the passive torque of the actuated DoFs. The effort term is too small to move the torque; among equal
+    torques it picks the least activation.
 
     Args:
         muscles: what `Body.muscles` returned for the present pose.
@@ -61,7 +62,8 @@ def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
     if wanted.shape != (dofs,) or not np.isfinite(wanted).all():
         raise ValueError(
             f"torque must be {dofs} finite numbers, one per DoF, but has shape {wanted.shape} and "
-            f"{np.count_nonzero(~np.isfinite(wanted))} non-finite entries; give one number per body.dof_names, root first"
+            f"{np.count_nonzero(~np.isfinite(wanted))} non-finite entries; give one number per "
+            f"body.dof_names, root first"
         )
     columns = np.ascontiguousarray(muscles.torque_matrix.T)
     muscle, dof = np.nonzero(columns[:, 6:])
@@ -75,9 +77,9 @@ def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
 def least_squares(columns: Array, entries: Entries, wanted: Array, activation: Array) -> int:
     """Solve the bounded least-squares problem of `solve_activation`.
 
-    Primal-dual interior point with Mehrotra's predictor and corrector (Nocedal & Wright 2006, Numerical Optimization, section
-    16.6). The Newton system in the muscles is diagonal plus A^T A, so it is solved in as many unknowns as there are DoFs. It needs no
-    start, so the answer depends on the present state alone.
+    Primal-dual interior point with Mehrotra's predictor and corrector (Nocedal & Wright 2006, Numerical
+    Optimization, section 16.6). The Newton system in the muscles is diagonal plus A^T A, so it is solved in
+    as many unknowns as there are DoFs. It needs no start, so the answer depends on the present state alone.
 
     Args:
         columns: torque of each muscle per unit activation, shape (muscle, dof) [N m].
@@ -188,10 +190,10 @@ def newton_step(
     vector: Array,
     point: InteriorPoint,
 ) -> float:
-    """Write the step towards the central path at `centre` into `point` and return the length that stays inside the bounds.
+    """Write the step towards the central path at `centre` into `point`; return the length that bounds allow.
 
-    The `corrector` adds the second-order term of the step that `point` holds. The system is solved by the Sherman-Morrison-Woodbury
-    formula with `factor` from `factorise`; `vector` (dof - 6,) is scratch.
+    The `corrector` adds the second-order term of the step that `point` holds. The system is solved by the
+    Sherman-Morrison-Woodbury formula with `factor` from `factorise`; `vector` (dof - 6,) is scratch.
     """
     vector[:] = 0.0
     for muscle in range(activation.size):

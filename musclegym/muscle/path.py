@@ -13,8 +13,8 @@ from musclegym.skeleton import DOFS_OF_KIND, Skeleton
 class Paths(NamedTuple):
     """Paths and architecture as plain arrays for the kernels.
 
-    A muscle turns only the joints between its bodies and their common ancestor: above it the forces cancel. These bodies are its
-    chain, outermost first.
+    A muscle turns only the joints between its bodies and their common ancestor: above it the forces cancel.
+    These bodies are its chain, outermost first.
     """
 
     waypoint_start: IntArray  # (muscle + 1,)
@@ -63,8 +63,8 @@ class MuscleSet:
     force_weight: Array
     """Share of the muscle's tension that either body takes, shape (waypoint, 2) [-].
 
-    Equal to `waypoint_weight` where virtual work holds; the released MASS code puts all of it on the first body. A body that
-    takes all of the tension takes it at the waypoint itself.
+    Equal to `waypoint_weight` where virtual work holds; the released MASS code puts all of it on the first
+    body. A body that takes all of the tension takes it at the waypoint itself.
     """
 
     def __post_init__(self) -> None:
@@ -104,7 +104,24 @@ class MuscleSet:
         pennation_angle: Array,
         force_weight: Array | None = None,
     ) -> "MuscleSet":
-        """Build muscles from waypoints (waypoint, 3) [m] given in world coordinates of the rest pose; the rest as the fields."""
+        """Build muscles from waypoints in the rest pose.
+
+        Args:
+            skeleton: the bodies.
+            names: as the field.
+            waypoint_start: as the field.
+            waypoint_body: as the field.
+            waypoint_weight: as the field.
+            waypoints: muscle after muscle, in the world frame, shape (waypoint, 3) [m].
+            max_isometric_force: as the field.
+            optimal_fibre_length: as the field.
+            tendon_slack_length: as the field.
+            pennation_angle: as the field.
+            force_weight: as the field; the waypoints' weights if left out.
+
+        Raises:
+            ValueError: if a figure of a muscle is out of its range or a muscle has fewer than two waypoints.
+        """
         rotation = skeleton.joint_rotation[waypoint_body]
         arm = waypoints[:, None] - skeleton.joint_position[waypoint_body]
         return cls(
@@ -126,7 +143,7 @@ class MuscleSet:
         return len(self.names)
 
     def with_strength(self, factor: float | Array) -> "MuscleSet":
-        """Return the same muscles with maximum isometric forces multiplied by `factor`, a number or (muscle,) [-]."""
+        """Return the same muscles with maximum isometric forces times `factor`, a number or (muscle,) [-]."""
         return replace(self, max_isometric_force=self.max_isometric_force * factor)
 
     def paths(self, skeleton: Skeleton) -> Paths:
@@ -157,7 +174,7 @@ class MuscleSet:
         )
 
     def turned_dofs(self, skeleton: Skeleton) -> tuple[IntArray, IntArray]:
-        """Return (dof, muscle) indices of the torque-matrix entries that are not zero by construction, muscle by muscle."""
+        """Return (dof, muscle) indices of the torque-matrix entries that can differ from zero, by muscle."""
         paths = self.paths(skeleton)
         dofs, muscles = [], []
         for muscle in range(self.n_muscles):

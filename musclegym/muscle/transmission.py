@@ -1,7 +1,8 @@
 """From pose to muscle torque: path lengths, tensions and the torque matrix, as numba kernels.
 
-The torque of a muscle under unit tension is minus the gradient of its path length (principle of virtual work); each waypoint pulls
-towards its neighbours, and the wrenches travel inwards along the muscle's chain of bodies.
+The torque of a muscle under unit tension is minus the gradient of its path length (principle of virtual
+work); each waypoint pulls towards its neighbours, and the wrenches travel inwards along the muscle's chain of
+bodies.
 """
 
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class MuscleBuffers(NamedTuple):
     torque_matrix: Array  # (muscle, dof) per unit activation [N m]
     passive_torque: Array  # (dof,) [N m]
     wrench: Array  # (longest chain, 6) scratch
-    image: Array  # (longest path, 3, 3) scratch, about the root: either body's image of a waypoint, and the waypoint
+    image: Array  # (longest path, 3, 3) scratch, from the root: a waypoint as either body has it, and itself
 
 
 def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
@@ -73,7 +74,10 @@ def place_waypoints(paths: Paths, muscle: int, rotation: Array, position: Array,
 
 @njit(cache=True)
 def chain_wrenches(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
-    """Write the wrench of unit tension on each body of the muscle's chain, about the root's position, into `out.wrench`."""
+    """Write the wrench of unit tension on each body of the muscle's chain, about the root's position.
+
+    Reads what `place_waypoints` wrote and fills `out.wrench`.
+    """
     start, stop = paths.waypoint_start[muscle], paths.waypoint_start[muscle + 1]
     out.wrench[: paths.chain_start[muscle + 1] - paths.chain_start[muscle]] = 0.0
     bx, by, bz = 0.0, 0.0, 0.0  # direction from the previous waypoint to this one
@@ -103,11 +107,11 @@ def chain_wrenches(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
 
 @njit(cache=True)
 def chain_torques(tree: Tree, paths: Paths, muscle: int, axis: Array, out: MuscleBuffers) -> None:
-    """Hand the wrenches inwards along the chain; write the muscle's torque-matrix row and add its passive torque."""
+    """Hand the wrenches inwards; write the muscle's row of the torque matrix and add its passive torque."""
     first = paths.chain_start[muscle]
     row, active, passive = out.torque_matrix[muscle], out.active_force[muscle], out.passive_force[muscle]
     for slot in range(paths.chain_start[muscle + 1] - first):
-        body, parent = paths.chain_body[first + slot], paths.chain_parent[first + slot]
+        body, parent = int(paths.chain_body[first + slot]), paths.chain_parent[first + slot]
         at, w = tree.dof_start[body], out.wrench[slot]
         for k in range(at, at + joint_dofs(tree, body)):
             arm = dot6(axis[k], w)
@@ -120,7 +124,7 @@ def chain_torques(tree: Tree, paths: Paths, muscle: int, axis: Array, out: Muscl
 
 @njit(cache=True)
 def muscle_forces(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
-    """Write the active force per unit activation and the passive force of one muscle, along its tendon [N]."""
+    """Write one muscle's active force per unit activation and its passive force, along the tendon [N]."""
     length, cosine = fibre_geometry(
         out.path_length[muscle],
         paths.optimal_length[muscle],
@@ -136,7 +140,7 @@ def muscle_forces(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
 def muscle_torques(
     tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers
 ) -> None:
-    """Fill `out` for the pose given by joint frames (body, 3, 3), joint positions (body, 3) and DoF axes (dof, 6)."""
+    """Fill `out` for a pose: joint frames (body, 3, 3), joint positions (body, 3), DoF axes (dof, 6)."""
     out.passive_torque[:] = 0.0
     for muscle in range(paths.max_force.size):
         place_waypoints(paths, muscle, rotation, position, out)
@@ -149,12 +153,12 @@ def muscle_torques(
 def activation_torque(
     tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array
 ) -> None:
-    """Write the joint torque of the muscles at `activation` (muscle,), the passive one included, into `out` (dof,)."""
+    """Write the torque of the muscles at `activation` (muscle,), with the passive one, into `out` (dof,)."""
     out[:] = muscles.passive_torque
     for muscle in range(activation.size):
         row = muscles.torque_matrix[muscle]
         for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
-            body = paths.chain_body[link]
+            body = int(paths.chain_body[link])
             at = tree.dof_start[body]
             for k in range(at, at + joint_dofs(tree, body)):
                 out[k] += activation[muscle] * row[k]
