@@ -20,9 +20,7 @@ class Family:
     """Body name -> name of the joint whose frame moves with it."""
     t_pose: Mapping[str, Array] = field(default_factory=dict)
     """Body name -> world orientation of its joint when the source stands in a T-pose and faces +z, shape (3, 3); identity
-    where not given. It need only be near: limbs are then turned until their bones point as the body's do."""
-    same_rest: bool = False
-    """Whether the source's zero pose is the body's own, so that rotations can be copied as they are."""
+    where not given. For thighs, shins and arms it need only be near: they are turned until their bones point as the body's."""
 
     def fits(self, clip: Clip) -> bool:
         """Whether a clip has all joints of this family."""
@@ -62,9 +60,9 @@ MASS = Family(
         "Right",
         "Left",
     ),
-    same_rest=True,
 )
 
+# The zero pose stands with its legs 20 degrees apart.
 CMU_ASF = Family(
     "CMU, joints named as in the ASF files (lfemur, ltibia, ...)",
     sides(
@@ -74,6 +72,7 @@ CMU_ASF = Family(
         "r",
         "l",
     ),
+    {part + "L": about("z", -20.0) for part in LEG} | {part + "R": about("z", 20.0) for part in LEG},
 )
 
 CMU_POSER = Family(

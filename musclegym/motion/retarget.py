@@ -105,28 +105,14 @@ def leg_length_ratio(clip: Clip, family: Family, skeleton: Skeleton) -> float:
 def t_pose(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array]:
     """Return body name -> world orientation (3, 3) of its joint when the source stands as the body does at rest."""
     out: dict[str, Array] = {}
-    for index, name in enumerate(skeleton.body_names):
-        if name not in family.joints:
-            continue
-        rest = family.t_pose.get(name, np.eye(3))
-        above = next((up for up in ancestors(skeleton, index) if up in out), None)
-        if above is not None:
-            rest = out[above] @ family.t_pose.get(above, np.eye(3)).T @ rest
+    for name, joint in family.joints.items():
+        out[name] = family.t_pose.get(name, np.eye(3))
         end = LIMBS.get(name)
-        if end in family.joints and not family.same_rest:
-            own = skeleton.joint_position[skeleton.body(end)] - skeleton.joint_position[index]
-            source = rest @ clip.bone(family.joints[name], family.joints[end])
-            rest = shortest_turns(source[None], own[None])[0] @ rest
-        out[name] = rest
+        if end in family.joints:
+            bone = skeleton.joint_position[skeleton.body(end)] - skeleton.joint_position[skeleton.body(name)]
+            source = out[name] @ clip.bone(joint, family.joints[end])
+            out[name] = shortest_turns(source[None], bone[None])[0] @ out[name]
     return out
-
-
-def ancestors(skeleton: Skeleton, body: int) -> list[str]:
-    """Return the names of the bodies from the parent of `body` to the root."""
-    names = []
-    while (body := int(skeleton.parent[body])) >= 0:
-        names.append(skeleton.body_names[body])
-    return names
 
 
 def wanted_turns(
