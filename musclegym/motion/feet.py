@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d, label
 from scipy.spatial.transform import Rotation
 
-from musclegym.motion.frames import Frames, feet, place, sole_points
+from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
 
@@ -37,6 +37,8 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
     q[:, 4] += rise - drop_to_reach(skeleton, frames, rise, ankles, fps)
     for side, ankle in zip("LR", ankles, strict=True):
         q = reach(skeleton, q, [skeleton.body(name) for name in LEGS[side]], ankle)
+    # Where joint limits stopped a leg, its sole may still be under the ground.
+    q[:, 4] += covering(-lowest_sole(skeleton, place(skeleton, q)).min(axis=1), fps)
     return q
 
 
@@ -92,7 +94,7 @@ def foot_shift(points: Array, fps: float) -> Array:
             shift[inside] = hold(points[inside], lowest[inside])
         every, standing = np.arange(len(points)), np.flatnonzero(stands)
         shift = np.stack([np.interp(every, standing, shift[standing, axis]) for axis in range(3)], axis=1)
-    clearance = CLEARANCE * np.clip((speed - SLOW) / (2.0 - SLOW), 0.0, 1.0)
+    clearance = CLEARANCE * np.clip((speed - SLOW) / SLOW, 0.0, 1.0)
     shift[:, 1] = np.maximum(shift[:, 1], clearance - height)
     return shift
 
@@ -122,8 +124,13 @@ def drop_to_reach(skeleton: Skeleton, frames: Frames, rise: Array, ankles: list[
         away = frames.position[:, hip] + rise[:, None] * [0.0, 1.0, 0.0] - ankle
         highest = np.sqrt(np.maximum(longest**2 - away[:, 0] ** 2 - away[:, 2] ** 2, 0.0))
         drop = np.maximum(drop, away[:, 1] - highest)
-    smooth = gaussian_filter1d(drop, ROOT_SMOOTHING * fps, mode="nearest")
-    return np.where(drop > 0.0, np.maximum(drop, smooth), smooth)
+    return covering(drop, fps)
+
+
+def covering(needed: Array, fps: float) -> Array:
+    """Return a smooth curve that is nowhere below what is needed and nowhere below zero, both (frame,)."""
+    needed = np.maximum(needed, 0.0)
+    return np.maximum(needed, gaussian_filter1d(needed, ROOT_SMOOTHING * fps, mode="nearest"))
 
 
 def reach(skeleton: Skeleton, q: Array, leg: list[int], target: Array) -> Array:

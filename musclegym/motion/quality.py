@@ -24,8 +24,8 @@ class Quality:
     """Figures of one retargeted clip; lengths in mm."""
 
     limb_error: float
-    """Mean distance of knees, ankles, elbows and wrists from the source's, limb root on limb root, limb scaled to the body's
-    [mm]."""
+    """Mean distance of knees, ankles, elbows and wrists from the source's, limb root on limb root and the source's bones scaled
+    to the length of the body's [mm]."""
     world_error: float
     """Mean distance of the same joints in the world, when the whole source is scaled by the leg length ratio [mm]."""
     sliding: float
@@ -52,8 +52,9 @@ def measure(clip: Clip, motion: Motion, mapping: Mapping[str, str] | None = None
     for names in LIMB_JOINTS:
         own = frames.position[:, [skeleton.body(name) for name in names]]
         other = np.stack([source[name] for name in names], axis=1)
-        scale = bone_lengths(own).sum() / bone_lengths(other).sum()
-        limb.append(np.linalg.norm((own - own[:, :1]) - scale * (other - other[:, :1]), axis=2)[:, 1:])
+        scale = bone_lengths(own) / bone_lengths(other)
+        stray = np.diff(own, axis=1) - scale[:, None] * np.diff(other, axis=1)
+        limb.append(np.linalg.norm(np.cumsum(stray, axis=1), axis=2))
         world.append(np.linalg.norm(own - other, axis=2)[:, 1:])
     depth = np.maximum(-lowest_sole(skeleton, frames).min(axis=1), 0.0)
     path = np.linalg.norm(np.diff(motion.q[:, [3, 5]], axis=0), axis=1)
