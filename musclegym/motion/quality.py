@@ -9,7 +9,7 @@ from musclegym.motion.clip import Clip
 from musclegym.motion.families import find_family
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.motion.motion import Motion
-from musclegym.motion.retarget import leg_length_ratio, without_rest_frame
+from musclegym.motion.retarget import leg_length_ratio, without_lead_in
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
 
@@ -84,7 +84,7 @@ def scaled_source(
     """
     family = find_family(clip, mapping)
     skeleton = motion.skeleton
-    clip = without_rest_frame(clip).resample(motion.fps)
+    clip = without_lead_in(clip).resample(motion.fps)
     ratio = leg_length_ratio(clip, family, skeleton)
     position = clip.pose[1]
     paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}

@@ -52,7 +52,7 @@ def retarget(
     """
     skeleton = body.skeleton
     family = find_family(clip, mapping)
-    clip = without_rest_frame(clip).resample(fps)
+    clip = without_lead_in(clip).resample(fps)
     q, clipped = follow(clip, family, skeleton)
     cyclic = clip.cyclic if cyclic is None else cyclic
     if not keep_place:
@@ -69,15 +69,46 @@ def retarget(
     return Motion(skeleton, clip.name, q, qd, fps, contact, cyclic, turned, displacement, clipped)
 
 
-def without_rest_frame(clip: Clip) -> Clip:
-    """Return the clip without its first frame where that is a rest pose put before the motion, as CMU conversions have it.
+def without_lead_in(clip: Clip) -> Clip:
+    """Return the clip without the zero pose that CMU conversions put before the motion.
 
-    It is one when the joints turn more than five times as far to the second frame as between any others.
+    Such a clip starts within 3 degrees of its zero pose and leaves it more than five times as fast as it moves later. The
+    step was low-pass filtered with the rest, so 0.1 s go.
     """
-    turn = clip.rotation[:-1].transpose(0, 1, 3, 2) @ clip.rotation[1:]
-    cosine = np.clip((np.trace(turn, axis1=2, axis2=3) - 1.0) / 2.0, -1.0, 1.0)
-    mean = np.arccos(cosine).mean(axis=1)
-    return clip.part(1) if len(mean) > 2 and mean[0] > 5.0 * mean[1:].max() else clip
+    turn = mean_angle(clip.rotation[:-1].transpose(0, 1, 3, 2) @ clip.rotation[1:])
+    starts_at_zero = mean_angle(clip.rotation[:1])[0] < np.radians(3.0)
+    lead_in = int(np.ceil(0.1 * clip.fps))
+    drop = starts_at_zero and turn[0] > 5.0 * np.median(turn) and len(turn) > 2 * lead_in
+    return clip.part(lead_in) if drop else clip
+
+
+def mean_angle(rotation: Array) -> Array:
+    """Return the mean angle over joints of rotations (frame, joint, 3, 3), shape (frame,) [rad]."""
+    cosine = (np.trace(rotation, axis1=2, axis2=3) - 1.0) / 2.0
+    return np.arccos(np.clip(cosine, -1.0, 1.0)).mean(axis=1)
+
+
+def copy_rotations(clip: Clip, skeleton: Skeleton) -> Array:
+    """Return the poses (frame, dof) that MASS's own reader makes of a clip recorded on the very body.
+
+    Bodies take over the rotations of the joints that their `motion_names` state, hinges the part about their axis; bodies
+    without such a name stay at rest. The root's displacement is its position in the file.
+
+    Raises:
+        ValueError: if the clip lacks a joint that the body names.
+    """
+    q = np.zeros((len(clip.root), skeleton.n_dofs))
+    for body, name in enumerate(skeleton.motion_names):
+        start = skeleton.dof_start[body]
+        if name is None:
+            continue
+        vector = Rotation.from_matrix(clip.rotation[:, clip.joint(name)]).as_rotvec()
+        if skeleton.joint_kind[body] == HINGE:
+            q[:, start] = vector @ skeleton.joint_axis[body]
+        else:
+            q[:, start : start + 3] = vector
+    q[:, 3:6] = clip.root
+    return q
 
 
 def follow(clip: Clip, family: Family, skeleton: Skeleton) -> tuple[Array, float]:

@@ -15,9 +15,9 @@ from musclegym.motion.quality import scaled_source
 from musclegym.motion.retarget import heading
 from musclegym.rotation import Array
 
-FIGURES = 9
+FIGURES = 8
 COLOURS = {"L": "tab:blue", "R": "tab:red", "": "black"}
-SPACING = 1.6  # between neighbouring figures [m]
+SPACING = 1.05  # between neighbouring figures [m]
 
 Bones = list[tuple[str, Array, Array]]  # side, path of both ends (frame, 3)
 
@@ -28,19 +28,22 @@ def draw_sheet(pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: Mappin
     Left limbs are blue, right ones red. From the side the figures face right; from the front their left is on the
     right of the picture.
     """
-    figure = Figure(figsize=(16, 7.6 * len(pairs)), layout="constrained")
-    axes = figure.subplots(4 * len(pairs), 1, squeeze=False)[:, 0]
+    figure = Figure(figsize=(20, 5.4 * len(pairs)), layout="constrained")
+    panels = figure.subplots(2 * len(pairs), 2, squeeze=False)
     for row, (clip, motion) in enumerate(pairs):
         frames = place(motion.skeleton, motion.q)
         facing = float(heading(motion.q[:1])[0])
-        forward, left = np.array([np.sin(facing), 0, np.cos(facing)]), np.array([np.cos(facing), 0, -np.sin(facing)])
-        paths = scaled_source(clip, motion, frames, mapping)
+        across = {
+            "side": np.array([np.sin(facing), 0.0, np.cos(facing)]),
+            "front": np.array([np.cos(facing), 0.0, -np.sin(facing)]),
+        }
+        source = scaled_source(clip, motion, frames, mapping)
         own = {name: frames.position[:, body] for body, name in enumerate(motion.skeleton.body_names)}
-        for offset, (view, across) in enumerate((("side", forward), ("front", left))):
-            for place_in_row, (who, joints) in enumerate(((f"source ({clip.source.rsplit('/', 1)[-1]})", paths), ("body", own))):
-                axis = axes[4 * row + 2 * offset + place_in_row]
-                draw_strip(axis, bones(motion, joints), frames.position[:, 0], across, motion.fps)
-                axis.set_title(f"{who}, {view}", fontsize=9, loc="left")
+        for line, (who, joints) in enumerate(((f"{Path(clip.source).name}, source", source), ("body", own))):
+            for column, (view, direction) in enumerate(across.items()):
+                axis = panels[2 * row + line, column]
+                draw_strip(axis, bones(motion, joints), frames.position[:, 0], direction, motion.fps)
+                axis.set_title(f"{who}, {view}", fontsize=11, loc="left")
     FigureCanvasAgg(figure).print_png(path)
 
 
@@ -68,5 +71,5 @@ def draw_strip(axis: Axes, sticks: Bones, root: Array, across: Array, fps: float
             axis.plot(horizontal, points[:, 1], color=COLOURS[side], linewidth=1.6, solid_capstyle="round")
         axis.text(SPACING * column, -0.2, f"{frame / fps:.2f} s", ha="center", fontsize=7)
     axis.axhline(0.0, color="0.6", linewidth=0.8)
-    axis.set(xlim=(-0.9, SPACING * (FIGURES - 1) + 0.9), ylim=(-0.3, 2.0), aspect="equal")
+    axis.set(xlim=(-0.8, SPACING * (FIGURES - 1) + 0.8), ylim=(-0.3, 2.0), aspect="equal")
     axis.set_axis_off()
