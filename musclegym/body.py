@@ -1,9 +1,10 @@
 """A body: skeleton and muscles, with their kinematics, dynamics and muscle torques at any pose."""
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,12 @@ from musclegym.dynamics import (
 )
 from musclegym.mass_xml import MASS_GRAVITY, Transmission, load_mass_muscles, load_mass_skeleton
 from musclegym.muscle.path import MuscleSet, Paths
-from musclegym.muscle.transmission import make_muscle_buffers, muscle_torques
+from musclegym.muscle.transmission import (
+    MuscleBuffers,
+    make_muscle_buffers,
+    muscle_torques,
+    path_velocities,
+)
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, as_floats, body_velocities, forward_kinematics, local_rotations
 
@@ -81,12 +87,6 @@ class Body:
     """Muscles; may be empty."""
     gravity: float = GRAVITY
     """Acceleration of free fall along -y [m/s^2]."""
-    _rest_length: Array = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Measure the muscles in the rest pose."""
-        object.__setattr__(self, "_rest_length", np.ones(self.n_muscles))
-        object.__setattr__(self, "_rest_length", self.muscles(np.zeros(self.n_dofs)).path_length)
 
     @property
     def body_names(self) -> tuple[str, ...]:
@@ -117,6 +117,11 @@ class Body:
     def paths(self) -> Paths:
         """The muscles as plain arrays for the kernels."""
         return self.muscle_set.paths(self.skeleton)
+
+    @cached_property
+    def rest_path_length(self) -> Array:
+        """Path lengths in the rest pose, shape (muscle,) [m]."""
+        return self._measure(self._place(np.zeros(self.n_dofs))).path_length
 
     @cached_property
     def skeleton_hash(self) -> str:
@@ -160,19 +165,19 @@ class Body:
             ValueError: if q or qd has not `n_dofs` finite numbers.
         """
         work = self._place(q)
-        velocity = np.zeros(self.n_dofs) if qd is None else self._check(qd, "qd")
-        joint_axes(self.skeleton.tree, work.rotation, work.position, work.axis)
-        out = make_muscle_buffers(self.paths, self.n_dofs)
-        muscle_torques(self.skeleton.tree, self.paths, work.rotation, work.position, work.axis, out)
-        along = out.path_length - self.paths.slack_length
-        across = self.paths.optimal_length * np.sin(self.paths.pennation)
-        force = np.where(out.active_force > 0.0, out.active_force, 1.0)
+        out = self._measure(work)
+        speed = np.zeros(self.n_muscles)
+        if qd is not None:
+            angular, linear = np.zeros_like(work.position), np.zeros_like(work.position)
+            velocity = self._check(qd, "qd")
+            body_velocities(self.skeleton.tree, work.rotation, work.position, velocity, angular, linear)
+            path_velocities(self.paths, work.rotation, angular, linear, out.waypoint, speed)
         return MuscleState(
             waypoints=out.waypoint,
             path_length=out.path_length,
-            path_velocity=-(out.torque_matrix @ velocity) / force,
-            length=out.path_length / self._rest_length,
-            fibre_length=np.where(across > 0.0, np.hypot(along, across), along) / self.paths.optimal_length,
+            path_velocity=speed,
+            length=out.path_length / self.rest_path_length,
+            fibre_length=out.fibre_length,
             active_force=out.active_force,
             passive_force=out.passive_force,
             torque_matrix=out.torque_matrix.T,
@@ -197,13 +202,13 @@ class Body:
         return (turned + kinematics.com[touching][:, None]).reshape(-1, 3)
 
     def _check(self, values: npt.ArrayLike, what: str) -> Array:
-        array = as_floats(values)
-        if array.shape != (self.n_dofs,) or not np.isfinite(array).all():
-            raise ValueError(
-                f"{what} must be {self.n_dofs} finite numbers, one per DoF of body {self.name!r}, but has "
-                f"shape {array.shape} and {np.count_nonzero(~np.isfinite(array))} non-finite entries; "
-                f"body.dof_names gives their order"
-            )
+        return self.skeleton.dof_vector(values, what)
+
+    def _gains(self, values: float | npt.ArrayLike, what: str) -> Array:
+        gains = np.full(self.n_dofs, values) if np.ndim(values) == 0 else values
+        array = self._check(gains, what)
+        if array.min() < 0.0:
+            raise ValueError(f"{what} must not be negative, but its least is {array.min()}; use 0 for none")
         return array
 
     def _place(self, q: npt.ArrayLike) -> Workspace:
@@ -212,6 +217,12 @@ class Body:
         local_rotations(self.skeleton.tree, pose, work.local)
         forward_kinematics(self.skeleton.tree, work.local, pose[3:6], work.rotation, work.position, work.com)
         return work
+
+    def _measure(self, work: Workspace) -> MuscleBuffers:
+        tree, out = self.skeleton.tree, make_muscle_buffers(self.paths, self.n_dofs)
+        joint_axes(tree, work.rotation, work.position, work.axis)
+        muscle_torques(tree, self.paths, work.rotation, work.position, work.axis, out)
+        return out
 
     def _dynamics(self, q: npt.ArrayLike, qd: npt.ArrayLike) -> Workspace:
         work = self._place(q)
@@ -260,9 +271,21 @@ def load_body(
         ValueError: if an option does not belong to this body, or a file is malformed.
     """
     if isinstance(name, Body):
+        if (muscles, transmission, height, mass, strength) != (None, "consistent", None, None, 1.0):
+            raise ValueError(
+                f"a loaded body is taken as it is, but options were given with {name.name!r}; give its name or "
+                f"path instead, or leave the options out"
+            )
         return name
-    if not strength > 0.0:
-        raise ValueError(f"strength must be positive, but is {strength}; 1.0 is the published strength")
+    if not 0.0 < strength < np.inf:
+        raise ValueError(
+            f"strength must be positive and finite, but is {strength}; 1.0 is the published strength"
+        )
+    if transmission not in get_args(Transmission):
+        raise ValueError(
+            f"transmission must be one of {', '.join(get_args(Transmission))}, but is {transmission!r}; "
+            f"use one of these"
+        )
     if name == "human":
         return load_human_body(muscles, transmission, height, mass, strength)
     if height is not None or mass is not None:
@@ -349,14 +372,12 @@ def stable_pd(
         ValueError: if an array has the wrong size or is not finite, or a gain or `dt` is negative.
     """
     velocity = body._check(qd, "qd")
-    gains = np.array([np.broadcast_to(kp, body.n_dofs), np.broadcast_to(kd, body.n_dofs)], dtype=np.float64)
-    if not (np.isfinite(gains).all() and (gains >= 0.0).all() and dt > 0.0):
-        raise ValueError(
-            f"kp and kd must be finite and not negative and dt positive, but kp={kp}, kd={kd}, dt={dt}"
-        )
+    kp_of, kd_of = body._gains(kp, "kp"), body._gains(kd, "kd")
+    if not 0.0 < dt < np.inf:
+        raise ValueError(f"dt must be positive and finite, but is {dt}; give the physics step, e.g. 1/600 s")
     pose, target = body._check(q, "q"), body._check(q_target, "q_target")
     wanted = np.zeros(body.n_dofs) if qd_target is None else body._check(qd_target, "qd_target")
-    work, tree, (kp_of, kd_of) = body._dynamics(pose, velocity), body.skeleton.tree, gains
+    work, tree = body._dynamics(pose, velocity), body.skeleton.tree
     spring, torque = np.zeros((2, body.n_dofs))
     stable_pd_spring(tree, velocity, pose[3:6], target, wanted, kp_of, kd_of, dt, work, spring)
     implicit_torque(tree, velocity, spring, kd_of, np.zeros(body.n_dofs), dt, work, torque)

@@ -1,10 +1,12 @@
 """Fit tendons to paths: where straight paths differ from a published model's, its tendon slack lengths do not fit.
 
-The rule is deterministic. Over sampled poses within the joint limits each muscle's path has a range of lengths. If the range is
-longer than the fibres can follow within `FIBRE_WINDOW`, and at most `NEUTRAL_LIMIT` in the neutral pose, the fibres are lengthened until
-they can. The tendon then gets the length at
-which the fibres have their published length in the neutral pose (standing, arms hanging), moved by as little as brings the
-whole range into the window.
+The rule is deterministic. Over sampled poses within the joint limits each muscle's path has a range of lengths.
+
+1. Fibres keep their published length if they can follow that range within `FIBRE_WINDOW`, being no longer than
+   `NEUTRAL_LIMIT` in the neutral pose (standing, arms hanging); otherwise they are lengthened until they can.
+2. The tendon gets the length at which the fibres have their stated length in the neutral pose, moved by as little
+   as brings the whole range into the window.
+3. Where that leaves no tendon at all, fibres fill the whole path, and are as short as the window's upper end allows.
 """
 
 from dataclasses import replace
@@ -18,9 +20,9 @@ from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, pl
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, Tree, forward_kinematics, local_rotations
 
-FIBRE_WINDOW = (0.55, 1.52)
-"""Normalised fibre lengths kept over the sampled poses; inside [0.5, 1.6] so that poses between the samples stay within that."""
-NEUTRAL_LIMIT = 1.12
+FIBRE_WINDOW = (0.54, 1.55)
+"""Normalised fibre lengths over the sampled poses; poses between the samples then stay within [0.5, 1.6]."""
+NEUTRAL_LIMIT = 1.10
 """Largest normalised fibre length in the neutral pose; there the passive force is 2 % of the maximum."""
 RANDOM_POSES = 3000
 SWEEP_POSES = 9
@@ -81,9 +83,11 @@ def fit_tendons(
     fibre = np.maximum(muscles.optimal_fibre_length, needed)
     wanted = neutral - fibre * along_tendon(neutral_fibre_length, angle)
     slack = np.clip(wanted, longest - fibre * most, shortest - fibre * least)
+    fibre = np.where(slack < 0.0, longest / most, fibre)
+    slack = np.maximum(slack, 0.0)
     return replace(muscles, optimal_fibre_length=fibre, tendon_slack_length=slack)
 
 
 def along_tendon(fibre_length: float | Array, pennation: Array) -> Array:
-    """Return the length of normalised fibres along the tendon [-], at constant muscle thickness (Zajac 1989)."""
+    """Return the length of normalised fibres along the tendon [-], the muscle's thickness constant (Zajac 1989)."""
     return np.sqrt(np.square(fibre_length) - np.sin(pennation) ** 2)

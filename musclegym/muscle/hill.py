@@ -35,7 +35,7 @@ def fibre_geometry(path_length: float, optimal: float, slack: float, pennation: 
     """Return normalised fibre length [-] and cosine of the pennation angle under a rigid tendon.
 
     The muscle's thickness is constant (Zajac 1989, Crit Rev Biomed Eng 17:359-411): fibres rotate as they
-    shorten.
+    shorten. A pennate muscle whose path is shorter than its tendon hangs slack: its cosine is zero.
 
     Args:
         path_length: of the whole muscle-tendon unit [m].
@@ -47,4 +47,4 @@ def fibre_geometry(path_length: float, optimal: float, slack: float, pennation: 
     if pennation == 0.0:
         return along / optimal, 1.0
     fibre = np.hypot(along, optimal * np.sin(pennation))
-    return fibre / optimal, along / fibre
+    return fibre / optimal, max(along, 0.0) / fibre

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from musclegym.rotation import Array, IntArray
 from musclegym.skeleton import DOFS_OF_KIND, Skeleton
@@ -27,6 +28,7 @@ class Paths(NamedTuple):
     )
     chain_start: IntArray  # (muscle + 1,)
     chain_body: IntArray  # (link,)
+    chain_dofs: IntArray  # (link,) number of DoFs of the body's joint
     chain_parent: IntArray  # (link,) place of the parent in the same chain, -1 if it is not in it
     max_force: Array  # (muscle,) [N]
     optimal_length: Array  # (muscle,) [m]
@@ -70,22 +72,22 @@ class MuscleSet:
     def __post_init__(self) -> None:
         """Check each muscle's figures."""
         rules = (
-            ("max_isometric_force", self.max_isometric_force > 0.0, "positive [N]"),
-            ("optimal_fibre_length", self.optimal_fibre_length > 0.0, "positive [m]"),
+            ("number of waypoints", np.diff(self.waypoint_start) >= 2, "at least 2"),
+            ("max_isometric_force", positive(self.max_isometric_force), "positive and finite [N]"),
+            ("optimal_fibre_length", positive(self.optimal_fibre_length), "positive and finite [m]"),
             ("tendon_slack_length", np.isfinite(self.tendon_slack_length), "finite [m]"),
             (
                 "pennation_angle",
                 (self.pennation_angle >= 0.0) & (self.pennation_angle < 1.4),
                 "in [0, 1.4) rad",
             ),
-            ("number of waypoints", np.diff(self.waypoint_start) >= 2, "at least 2"),
         )
         for figure, holds, rule in rules:
             if not np.all(holds):
                 index = int(np.flatnonzero(~np.asarray(holds))[0])
                 value = getattr(self, figure, np.diff(self.waypoint_start))[index]
                 raise ValueError(
-                    f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}"
+                    f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}; correct it"
                 )
 
     @classmethod
@@ -157,6 +159,7 @@ class MuscleSet:
                 slots[waypoint] = [place.get(int(body), -1) for body in pulled[waypoint]]
             chains.append(chain)
             parents.append([place.get(int(skeleton.parent[body]), -1) for body in chain])
+        chain_body = np.array([body for chain in chains for body in chain], dtype=np.int64)
         return Paths(
             waypoint_start=self.waypoint_start,
             waypoint_body=self.waypoint_body,
@@ -165,7 +168,8 @@ class MuscleSet:
             waypoint_position=np.ascontiguousarray(self.waypoint_position, dtype=np.float64),
             waypoint_slot=slots,
             chain_start=np.cumsum([0, *map(len, chains)]),
-            chain_body=np.array([body for chain in chains for body in chain], dtype=np.int64),
+            chain_body=chain_body,
+            chain_dofs=DOFS_OF_KIND[skeleton.joint_kind[chain_body]],
             chain_parent=np.array([parent for chain in parents for parent in chain], dtype=np.int64),
             max_force=np.ascontiguousarray(self.max_isometric_force, dtype=np.float64),
             optimal_length=np.ascontiguousarray(self.optimal_fibre_length, dtype=np.float64),
@@ -183,6 +187,11 @@ class MuscleSet:
                 dofs += range(skeleton.dof_start[body], skeleton.dof_start[body] + count)
                 muscles += [muscle] * count
         return np.array(dofs, dtype=np.int64), np.array(muscles, dtype=np.int64)
+
+
+def positive(values: Array) -> npt.NDArray[np.bool_]:
+    """Return which of the values are positive and finite."""
+    return (values > 0.0) & np.isfinite(values)
 
 
 def turned_bodies(skeleton: Skeleton, pulled: set[int]) -> list[int]:

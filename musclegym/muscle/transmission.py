@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from musclegym.dynamics import dot6
+from musclegym.dynamics import dot3
 from musclegym.muscle.hill import active_force_length, fibre_geometry, passive_force_length
 from musclegym.muscle.path import Paths
 from musclegym.rotation import Array
-from musclegym.skeleton import Tree, joint_dofs
+from musclegym.skeleton import Tree
 
 
 class MuscleBuffers(NamedTuple):
@@ -22,12 +22,14 @@ class MuscleBuffers(NamedTuple):
 
     waypoint: Array  # (waypoint, 3) in the world [m]
     path_length: Array  # (muscle,) [m]
+    fibre_length: Array  # (muscle,) as a fraction of the optimal one [-]
+    fibre_length: Array  # (muscle,) as a fraction of the optimal one [-]
     active_force: Array  # (muscle,) per unit activation, along the tendon [N]
     passive_force: Array  # (muscle,) along the tendon [N]
     torque_matrix: Array  # (muscle, dof) per unit activation [N m]
     passive_torque: Array  # (dof,) [N m]
-    wrench: Array  # (longest chain, 6) scratch
-    image: Array  # (longest path, 3, 3) scratch, from the root: a waypoint as either body has it, and itself
+    wrench: Array  # (link, 6) scratch: of unit tension on the bodies of the chains
+    image: Array  # (waypoint, 3, 3) scratch, about the root: either body's image of a waypoint, and the waypoint
 
 
 def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
@@ -36,129 +38,171 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
     return MuscleBuffers(
         waypoint=np.zeros((waypoints, 3)),
         path_length=np.zeros(muscles),
+        fibre_length=np.zeros(muscles),
+        fibre_length=np.zeros(muscles),
         active_force=np.zeros(muscles),
         passive_force=np.zeros(muscles),
         torque_matrix=np.zeros((muscles, n_dofs)),
         passive_torque=np.zeros(n_dofs),
-        wrench=np.zeros((int(np.diff(paths.chain_start).max(initial=1)), 6)),
-        image=np.zeros((int(np.diff(paths.waypoint_start).max(initial=2)), 3, 3)),
+        wrench=np.zeros((paths.chain_body.size, 6)),
+        image=np.zeros((waypoints, 3, 3)),
     )
 
 
-@njit(cache=True)
-def place_waypoints(paths: Paths, muscle: int, rotation: Array, position: Array, out: MuscleBuffers) -> None:
-    """Place the waypoints of one muscle in the world and measure its path."""
-    start = paths.waypoint_start[muscle]
-    length = 0.0
-    for waypoint in range(start, paths.waypoint_start[muscle + 1]):
-        point = out.waypoint[waypoint]
-        point[:] = 0.0
-        for k in range(2):
-            body = paths.waypoint_body[waypoint, k]
-            if body < 0:
-                break
-            r, local = rotation[body], paths.waypoint_position[waypoint, k]
-            weight, image = paths.waypoint_weight[waypoint, k], out.image[waypoint - start, k]
-            for i in range(3):
-                place = r[i, 0] * local[0] + r[i, 1] * local[1] + r[i, 2] * local[2] + position[body, i]
-                point[i] += weight * place
-                image[i] = place - position[0, i]
-        out.image[waypoint - start, 2] = point - position[0]
-        if waypoint > start:
-            before = out.waypoint[waypoint - 1]
-            length += np.sqrt(
-                (point[0] - before[0]) ** 2 + (point[1] - before[1]) ** 2 + (point[2] - before[2]) ** 2
-            )
-    out.path_length[muscle] = length
+# The kernels index arrays element by element and loop over the muscles inside: in numba a view of a row, or a tuple of
+# arrays passed to a function, costs more than the arithmetic on one waypoint.
 
 
 @njit(cache=True)
-def chain_wrenches(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
-    """Write the wrench of unit tension on each body of the muscle's chain, about the root's position.
-
-    Reads what `place_waypoints` wrote and fills `out.wrench`.
-    """
-    start, stop = paths.waypoint_start[muscle], paths.waypoint_start[muscle + 1]
-    out.wrench[: paths.chain_start[muscle + 1] - paths.chain_start[muscle]] = 0.0
-    bx, by, bz = 0.0, 0.0, 0.0  # direction from the previous waypoint to this one
-    for waypoint in range(start, stop):
-        ax, ay, az = 0.0, 0.0, 0.0  # direction from this waypoint to the next one
-        if waypoint + 1 < stop:
-            here, there = out.waypoint[waypoint], out.waypoint[waypoint + 1]
-            ax, ay, az = there[0] - here[0], there[1] - here[1], there[2] - here[2]
-            length = np.sqrt(ax * ax + ay * ay + az * az)
-            scale = 1.0 / length if length > 0.0 else 0.0  # coincident waypoints pull in no direction
-            ax, ay, az = ax * scale, ay * scale, az * scale
-        for k in range(2):
-            slot = paths.waypoint_slot[waypoint, k]
-            if slot < 0:
-                continue
-            weight = paths.force_weight[waypoint, k]
-            fx, fy, fz = weight * (ax - bx), weight * (ay - by), weight * (az - bz)
-            p, w = out.image[waypoint - start, 2 if weight == 1.0 else k], out.wrench[slot]
-            w[0] += p[1] * fz - p[2] * fy
-            w[1] += p[2] * fx - p[0] * fz
-            w[2] += p[0] * fy - p[1] * fx
-            w[3] += fx
-            w[4] += fy
-            w[5] += fz
-        bx, by, bz = ax, ay, az
-
-
-@njit(cache=True)
-def chain_torques(tree: Tree, paths: Paths, muscle: int, axis: Array, out: MuscleBuffers) -> None:
-    """Hand the wrenches inwards; write the muscle's row of the torque matrix and add its passive torque."""
-    first = paths.chain_start[muscle]
-    row, active, passive = out.torque_matrix[muscle], out.active_force[muscle], out.passive_force[muscle]
-    for slot in range(paths.chain_start[muscle + 1] - first):
-        body, parent = int(paths.chain_body[first + slot]), paths.chain_parent[first + slot]
-        at, w = tree.dof_start[body], out.wrench[slot]
-        for k in range(at, at + joint_dofs(tree, body)):
-            arm = dot6(axis[k], w)
-            row[k] = active * arm
-            out.passive_torque[k] += passive * arm
-        if parent >= 0:
-            for i in range(6):
-                out.wrench[parent, i] += w[i]
+def place_waypoints(paths: Paths, rotation: Array, position: Array, out: MuscleBuffers) -> None:
+    """Place the waypoints in the world and measure the paths."""
+    for muscle in range(paths.max_force.size):
+        start = paths.waypoint_start[muscle]
+        length, px, py, pz = 0.0, 0.0, 0.0, 0.0
+        for waypoint in range(start, paths.waypoint_start[muscle + 1]):
+            x, y, z = 0.0, 0.0, 0.0
+            for k in range(2):
+                body = paths.waypoint_body[waypoint, k]
+                if body < 0:
+                    break
+                a = paths.waypoint_position[waypoint, k, 0]
+                b = paths.waypoint_position[waypoint, k, 1]
+                c = paths.waypoint_position[waypoint, k, 2]
+                for i in range(3):
+                    place = rotation[body, i, 0] * a + rotation[body, i, 1] * b + rotation[body, i, 2] * c
+                    out.image[waypoint, k, i] = place + position[body, i] - position[0, i]
+                weight = paths.waypoint_weight[waypoint, k]
+                x += weight * out.image[waypoint, k, 0]
+                y += weight * out.image[waypoint, k, 1]
+                z += weight * out.image[waypoint, k, 2]
+            out.image[waypoint, 2, 0], out.image[waypoint, 2, 1], out.image[waypoint, 2, 2] = x, y, z
+            out.waypoint[waypoint, 0] = x + position[0, 0]
+            out.waypoint[waypoint, 1] = y + position[0, 1]
+            out.waypoint[waypoint, 2] = z + position[0, 2]
+            if waypoint > start:
+                length += np.sqrt((x - px) ** 2 + (y - py) ** 2 + (z - pz) ** 2)
+            px, py, pz = x, y, z
+        out.path_length[muscle] = length
 
 
 @njit(cache=True)
-def muscle_forces(paths: Paths, muscle: int, out: MuscleBuffers) -> None:
-    """Write one muscle's active force per unit activation and its passive force, along the tendon [N]."""
-    length, cosine = fibre_geometry(
-        out.path_length[muscle],
-        paths.optimal_length[muscle],
-        paths.slack_length[muscle],
-        paths.pennation[muscle],
-    )
-    force = paths.max_force[muscle] * cosine
-    out.active_force[muscle] = force * active_force_length(length)
-    out.passive_force[muscle] = force * passive_force_length(length)
+def muscle_forces(paths: Paths, out: MuscleBuffers) -> None:
+    """Write fibre lengths, active forces per unit activation and passive forces along the tendons [N]."""
+    for muscle in range(paths.max_force.size):
+        length, cosine = fibre_geometry(
+            out.path_length[muscle],
+            paths.optimal_length[muscle],
+            paths.slack_length[muscle],
+            paths.pennation[muscle],
+        )
+        out.fibre_length[muscle] = length
+        force = paths.max_force[muscle] * cosine
+        out.active_force[muscle] = force * active_force_length(length)
+        out.passive_force[muscle] = force * passive_force_length(length)
+
+
+@njit(cache=True)
+def chain_wrenches(paths: Paths, out: MuscleBuffers) -> None:
+    """Write the wrench of unit tension on each body of each chain, about the root's position, into `out.wrench`."""
+    out.wrench[:] = 0.0
+    for muscle in range(paths.max_force.size):
+        first, stop = paths.chain_start[muscle], paths.waypoint_start[muscle + 1]
+        bx, by, bz = 0.0, 0.0, 0.0  # direction from the previous waypoint to this one
+        for waypoint in range(paths.waypoint_start[muscle], stop):
+            ax, ay, az = 0.0, 0.0, 0.0  # direction from this waypoint to the next one
+            if waypoint + 1 < stop:
+                ax = out.image[waypoint + 1, 2, 0] - out.image[waypoint, 2, 0]
+                ay = out.image[waypoint + 1, 2, 1] - out.image[waypoint, 2, 1]
+                az = out.image[waypoint + 1, 2, 2] - out.image[waypoint, 2, 2]
+                length = np.sqrt(ax * ax + ay * ay + az * az)
+                scale = 1.0 / length if length > 0.0 else 0.0  # coincident waypoints pull in no direction
+                ax, ay, az = ax * scale, ay * scale, az * scale
+            for k in range(2):
+                if paths.waypoint_slot[waypoint, k] < 0:
+                    continue
+                link, weight = first + paths.waypoint_slot[waypoint, k], paths.force_weight[waypoint, k]
+                fx, fy, fz = weight * (ax - bx), weight * (ay - by), weight * (az - bz)
+                at = 2 if weight == 1.0 else k
+                x, y, z = out.image[waypoint, at, 0], out.image[waypoint, at, 1], out.image[waypoint, at, 2]
+                out.wrench[link, 0] += y * fz - z * fy
+                out.wrench[link, 1] += z * fx - x * fz
+                out.wrench[link, 2] += x * fy - y * fx
+                out.wrench[link, 3] += fx
+                out.wrench[link, 4] += fy
+                out.wrench[link, 5] += fz
+            bx, by, bz = ax, ay, az
+
+
+@njit(cache=True)
+def chain_torques(tree: Tree, paths: Paths, axis: Array, out: MuscleBuffers) -> None:
+    """Hand the wrenches inwards along the chains; write the torque matrix and the passive torque."""
+    out.passive_torque[:] = 0.0
+    for muscle in range(paths.max_force.size):
+        first = paths.chain_start[muscle]
+        active, passive = out.active_force[muscle], out.passive_force[muscle]
+        for link in range(first, paths.chain_start[muscle + 1]):
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                arm = 0.0
+                for i in range(6):
+                    arm += axis[dof, i] * out.wrench[link, i]
+                out.torque_matrix[muscle, dof] = active * arm
+                out.passive_torque[dof] += passive * arm
+            if paths.chain_parent[link] >= 0:
+                for i in range(6):
+                    out.wrench[first + paths.chain_parent[link], i] += out.wrench[link, i]
 
 
 @njit(cache=True)
 def muscle_torques(
     tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers
 ) -> None:
-    """Fill `out` for a pose: joint frames (body, 3, 3), joint positions (body, 3), DoF axes (dof, 6)."""
-    out.passive_torque[:] = 0.0
-    for muscle in range(paths.max_force.size):
-        place_waypoints(paths, muscle, rotation, position, out)
-        muscle_forces(paths, muscle, out)
-        chain_wrenches(paths, muscle, out)
-        chain_torques(tree, paths, muscle, axis, out)
+    """Fill `out` for the pose of joint frames (body, 3, 3), joint positions (body, 3) and DoF axes (dof, 6)."""
+    place_waypoints(paths, rotation, position, out)
+    muscle_forces(paths, out)
+    chain_wrenches(paths, out)
+    chain_torques(tree, paths, axis, out)
 
 
 @njit(cache=True)
-def activation_torque(
-    tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array
-) -> None:
-    """Write the torque of the muscles at `activation` (muscle,), with the passive one, into `out` (dof,)."""
-    out[:] = muscles.passive_torque
+def activation_torque(tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array) -> None:
+    """Write the joint torque of muscles at `activation` (muscle,), the passive one included, into `out` (dof,)."""
+    for dof in range(out.size):
+        out[dof] = muscles.passive_torque[dof]
     for muscle in range(activation.size):
-        row = muscles.torque_matrix[muscle]
+        level = activation[muscle]
         for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
-            body = int(paths.chain_body[link])
-            at = tree.dof_start[body]
-            for k in range(at, at + joint_dofs(tree, body)):
-                out[k] += activation[muscle] * row[k]
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                out[dof] += level * muscles.torque_matrix[muscle, dof]
+
+
+@njit(cache=True)
+def path_velocities(
+    paths: Paths, rotation: Array, angular: Array, linear: Array, waypoints: Array, out: Array
+) -> None:
+    """Write the rates of the path lengths [m/s] into `out` (muscle,).
+
+    Args:
+        paths: the muscles.
+        rotation: joint frames in the world, shape (body, 3, 3).
+        angular: angular velocities of the bodies in the world, shape (body, 3) [rad/s].
+        linear: velocities of the joints in the world, shape (body, 3) [m/s].
+        waypoints: in the world, shape (waypoint, 3) [m].
+        out: receives the rates, shape (muscle,).
+    """
+    velocity = np.zeros(waypoints.shape)
+    for waypoint in range(waypoints.shape[0]):
+        for k in range(2):
+            body = paths.waypoint_body[waypoint, k]
+            if body >= 0:
+                arm = rotation[body] @ paths.waypoint_position[waypoint, k]
+                moved = linear[body] + np.cross(angular[body], arm)
+                velocity[waypoint] += paths.waypoint_weight[waypoint, k] * moved
+    out[:] = 0.0
+    for muscle in range(out.size):
+        for waypoint in range(paths.waypoint_start[muscle] + 1, paths.waypoint_start[muscle + 1]):
+            along = waypoints[waypoint] - waypoints[waypoint - 1]
+            length = np.sqrt((along**2).sum())
+            if length > 0.0:
+                out[muscle] += (along * (velocity[waypoint] - velocity[waypoint - 1])).sum() / length

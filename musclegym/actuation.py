@@ -1,0 +1,187 @@
+"""From a link state to the joint torque of one physics step: fused kernels over plain arrays.
+
+The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a damper and, beyond
+the joint limits, a stiff spring. Springs and dampers act at the end of the step (implicitly), so that stiff ones are stable
+on bodies as light as toes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from musclegym.body import Body
+from musclegym.dynamics import (
+    Workspace,
+    bias_and_mass_matrix,
+    implicit_torque,
+    make_workspace,
+    stable_pd_spring,
+)
+from musclegym.link_frames import LinkFrames, from_links, link_frames, pose_vector, torque_to_links
+from musclegym.muscle.path import Paths
+from musclegym.muscle.transmission import MuscleBuffers, activation_torque, make_muscle_buffers, muscle_torques
+from musclegym.rotation import Array
+from musclegym.skeleton import Tree, forward_kinematics
+
+JOINT_DAMPING = 0.4
+"""Damping of every joint, as in MASS [N m s/rad]."""
+LIMIT_STIFFNESS = 500.0
+"""Stiffness of a joint beyond its limit; own choice: 9 degrees beyond at 75 N m [N m/rad]."""
+LIMIT_DAMPING = 5.0
+"""Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
+
+
+class Model(NamedTuple):
+    """What stays the same from step to step."""
+
+    tree: Tree
+    frames: LinkFrames
+    paths: Paths
+    lower: Array  # (dof,) joint limits [rad]
+    upper: Array  # (dof,)
+    kp: Array  # (dof,) stiffness of the stable PD [N m/rad]
+    kd: Array  # (dof,) damping of the stable PD [N m s/rad]
+    gravity: float  # [m/s^2]
+    dt: float  # physics step [s]
+
+
+class Stage(NamedTuple):
+    """What a physics step fills."""
+
+    work: Workspace
+    muscles: MuscleBuffers
+    displacement: Array  # (3,) of the root from rest [m]
+    q: Array  # (dof,)
+    qd: Array  # (dof,)
+    spring: Array  # (dof,) explicit part of all springs and dampers
+    pd_spring: Array  # (dof,) explicit part of the stable PD
+    damping: Array  # (dof,) implicit damping
+    wanted: Array  # (dof,) torque that the stable PD asks for [N m]
+    actuator: Array  # (dof,) torque of the actuators [N m]
+    total: Array  # (dof,) torque of actuators and passive joints [N m]
+    none: Array  # (dof,) zeros
+    link_torque: Array  # (dof - 6,) total torque, root left out, in link frames
+
+
+def make_model(body: Body, kp: Array, kd: Array, dt: float) -> Model:
+    """Return the model of a body with stable PD gains kp and kd (dof,) and a physics step `dt` [s]."""
+    return Model(
+        tree=body.skeleton.tree,
+        frames=link_frames(body.skeleton),
+        paths=body.paths,
+        lower=np.ascontiguousarray(body.skeleton.lower),
+        upper=np.ascontiguousarray(body.skeleton.upper),
+        kp=np.ascontiguousarray(kp),
+        kd=np.ascontiguousarray(kd),
+        gravity=float(body.gravity),
+        dt=float(dt),
+    )
+
+
+def make_stage(body: Body) -> Stage:
+    """Return the buffers of a body."""
+    return Stage(
+        make_workspace(body.skeleton),
+        make_muscle_buffers(body.paths, body.n_dofs),
+        np.zeros(3),
+        *np.zeros((9, body.n_dofs)),
+        np.zeros(body.n_dofs - 6),
+    )
+
+
+@njit(cache=True)
+def read_pose(model: Model, links: Array, stage: Stage) -> None:
+    """Fill pose, velocity, kinematics, mass matrix and bias of `stage` from a link state."""
+    work = stage.work
+    from_links(model.tree, model.frames, links, work.scratch, work.local, stage.displacement, stage.qd)
+    pose_vector(model.tree, work.local, stage.displacement, stage.q)
+    forward_kinematics(model.tree, work.local, stage.displacement, work.rotation, work.position, work.com)
+    bias_and_mass_matrix(model.tree, stage.qd, model.gravity, work)
+
+
+@njit(cache=True)
+def passive_joints(model: Model, stage: Stage) -> None:
+    """Write the explicit part of the passive joint torque into `stage.spring` and its damping into `stage.damping`."""
+    for i in range(stage.q.size):
+        if i < 6:
+            stage.spring[i], stage.damping[i] = 0.0, 0.0
+            continue
+        stage.spring[i], stage.damping[i] = -JOINT_DAMPING * stage.qd[i], JOINT_DAMPING
+        ahead = stage.q[i] + model.dt * stage.qd[i]
+        excess = ahead - min(max(ahead, model.lower[i]), model.upper[i])
+        if excess != 0.0:
+            stage.spring[i] -= LIMIT_STIFFNESS * excess + LIMIT_DAMPING * stage.qd[i]
+            stage.damping[i] += LIMIT_DAMPING + model.dt * LIMIT_STIFFNESS
+
+
+@njit(cache=True)
+def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> None:
+    """Write the torque that the stable PD asks for into `stage.wanted`, and with the passive one into `stage.total`."""
+    passive_joints(model, stage)
+    stable_pd_spring(
+        model.tree,
+        stage.qd,
+        stage.displacement,
+        target,
+        qd_target,
+        model.kp,
+        model.kd,
+        model.dt,
+        stage.work,
+        stage.pd_spring,
+    )
+    for i in range(stage.q.size):
+        stage.spring[i] += stage.pd_spring[i]
+        stage.damping[i] += model.kd[i]
+    implicit_torque(
+        model.tree, stage.qd, stage.spring, stage.damping, stage.none, model.dt, stage.work, stage.total
+    )
+    for i in range(stage.q.size):
+        stage.wanted[i] = stage.pd_spring[i] - model.dt * model.kd[i] * stage.work.predicted[i] if i >= 6 else 0.0
+
+
+@njit(cache=True)
+def measure_muscles(model: Model, stage: Stage) -> None:
+    """Fill `stage.muscles` for the pose that `stage` holds."""
+    work = stage.work
+    muscle_torques(model.tree, model.paths, work.rotation, work.position, work.axis, stage.muscles)
+
+
+@njit(cache=True)
+def apply_activation(model: Model, activation: Array, stage: Stage) -> None:
+    """Write the joint torque of muscles at `activation` (muscle,) and of the passive joints into `stage`."""
+    activation_torque(model.tree, model.paths, activation, stage.muscles, stage.actuator)
+    passive_joints(model, stage)
+    implicit_torque(
+        model.tree, stage.qd, stage.spring, stage.damping, stage.actuator, model.dt, stage.work, stage.total
+    )
+    for i in range(stage.q.size):
+        stage.total[i] += stage.actuator[i]
+    torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
+
+
+@njit(cache=True)
+def torque_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
+    """Write the link torque of one physics step in which the stable PD's torque acts as it is."""
+    read_pose(model, links, stage)
+    want_torque(model, target, qd_target, stage)
+    for i in range(stage.q.size):
+        stage.actuator[i] = stage.wanted[i]
+    torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
+
+
+@njit(cache=True)
+def demand_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
+    """Write the torque that the muscles are asked for and measure them; `apply_activation` ends the step."""
+    read_pose(model, links, stage)
+    want_torque(model, target, qd_target, stage)
+    measure_muscles(model, stage)
+
+
+@njit(cache=True)
+def muscle_step(model: Model, links: Array, activation: Array, stage: Stage) -> None:
+    """Write the link torque of one physics step at a given `activation` (muscle,)."""
+    read_pose(model, links, stage)
+    measure_muscles(model, stage)
+    apply_activation(model, activation, stage)
