@@ -87,7 +87,8 @@ class MuscleSet:
                 index = int(np.flatnonzero(~np.asarray(holds))[0])
                 value = getattr(self, figure, np.diff(self.waypoint_start))[index]
                 raise ValueError(
-                    f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}; correct it"
+                    f"{figure} of every muscle must be {rule}, but {self.names[index]!r} has {value}; "
+                    f"correct it"
                 )
 
     @classmethod

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from musclegym.dynamics import dot3
 from musclegym.muscle.hill import active_force_length, fibre_geometry, passive_force_length
 from musclegym.muscle.path import Paths
 from musclegym.rotation import Array
@@ -23,13 +22,14 @@ class MuscleBuffers(NamedTuple):
     waypoint: Array  # (waypoint, 3) in the world [m]
     path_length: Array  # (muscle,) [m]
     fibre_length: Array  # (muscle,) as a fraction of the optimal one [-]
-    fibre_length: Array  # (muscle,) as a fraction of the optimal one [-]
     active_force: Array  # (muscle,) per unit activation, along the tendon [N]
     passive_force: Array  # (muscle,) along the tendon [N]
     torque_matrix: Array  # (muscle, dof) per unit activation [N m]
     passive_torque: Array  # (dof,) [N m]
     wrench: Array  # (link, 6) scratch: of unit tension on the bodies of the chains
-    image: Array  # (waypoint, 3, 3) scratch, about the root: either body's image of a waypoint, and the waypoint
+    image: (
+        Array  # (waypoint, 3, 3) scratch, about the root: either body's image of a waypoint, and the waypoint
+    )
 
 
 def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
@@ -38,7 +38,6 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
     return MuscleBuffers(
         waypoint=np.zeros((waypoints, 3)),
         path_length=np.zeros(muscles),
-        fibre_length=np.zeros(muscles),
         fibre_length=np.zeros(muscles),
         active_force=np.zeros(muscles),
         passive_force=np.zeros(muscles),
@@ -165,7 +164,9 @@ def muscle_torques(
 
 
 @njit(cache=True)
-def activation_torque(tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array) -> None:
+def activation_torque(
+    tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array
+) -> None:
     """Write the joint torque of muscles at `activation` (muscle,), the passive one included, into `out` (dof,)."""
     for dof in range(out.size):
         out[dof] = muscles.passive_torque[dof]
