@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +23,10 @@ from musclegym.muscle.transmission import (
     MuscleBuffers,
     make_muscle_buffers,
     muscle_torques,
-    path_velocities,
 )
+from musclegym.muscle.velocity import path_velocities
 from musclegym.rotation import Array
-from musclegym.skeleton import Skeleton, as_floats, body_velocities, forward_kinematics, local_rotations
+from musclegym.skeleton import Skeleton, body_velocities, forward_kinematics, local_rotations
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,16 +165,16 @@ class Body:
         """
         work = self._place(q)
         out = self._measure(work)
-        speed = np.zeros(self.n_muscles)
+        rate = np.zeros(self.n_muscles)
         if qd is not None:
             angular, linear = np.zeros_like(work.position), np.zeros_like(work.position)
             velocity = self._check(qd, "qd")
             body_velocities(self.skeleton.tree, work.rotation, work.position, velocity, angular, linear)
-            path_velocities(self.paths, work.rotation, angular, linear, out.waypoint, speed)
+            rate = path_velocities(self.muscle_set, out.waypoint, work.rotation, angular, linear)
         return MuscleState(
             waypoints=out.waypoint,
             path_length=out.path_length,
-            path_velocity=speed,
+            path_velocity=rate,
             length=out.path_length / self.rest_path_length,
             fibre_length=out.fibre_length,
             active_force=out.active_force,
@@ -273,18 +272,13 @@ def load_body(
     if isinstance(name, Body):
         if (muscles, transmission, height, mass, strength) != (None, "consistent", None, None, 1.0):
             raise ValueError(
-                f"a loaded body is taken as it is, but options were given with {name.name!r}; give its name or "
-                f"path instead, or leave the options out"
+                f"a loaded body is taken as it is, but options were given with {name.name!r}; give its name "
+                f"or path instead, or leave the options out"
             )
         return name
     if not 0.0 < strength < np.inf:
         raise ValueError(
             f"strength must be positive and finite, but is {strength}; 1.0 is the published strength"
-        )
-    if transmission not in get_args(Transmission):
-        raise ValueError(
-            f"transmission must be one of {', '.join(get_args(Transmission))}, but is {transmission!r}; "
-            f"use one of these"
         )
     if name == "human":
         return load_human_body(muscles, transmission, height, mass, strength)
@@ -297,6 +291,11 @@ def load_body(
         raise FileNotFoundError(
             f"body must be 'human' or the path of a skeleton file, but there is no file {str(name)!r}; "
             f"check the path"
+        )
+    if muscles is None and transmission != "consistent":
+        raise ValueError(
+            f"transmission={transmission!r} says how the muscles of a file act, but no file was given; add "
+            f"muscles=FILE or leave it out"
         )
     skeleton = load_mass_skeleton(path)
     muscle_set = no_muscles() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)

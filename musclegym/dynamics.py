@@ -301,8 +301,8 @@ def pose_error(
 ) -> None:
     """Write the way from the pose after `dt` [s] at velocity `qd` to the target into `out` (dof,).
 
-    Rotations are composed exactly: log(next^T target), in the frame of the joint. The root's displacements
-    are plainly subtracted.
+    Rotations are composed exactly: log(next^T target), in the frame of the joint. The root's way is stated in
+    its present frame.
     """
     turn, ahead, wanted = work.scratch[0], work.scratch[1], work.scratch[2]
     for body in range(tree.parent.size):
@@ -318,7 +318,9 @@ def pose_error(
         relative_vector(ahead, wanted, turn, out[at : at + 3])
         if tree.kind[body] == FREE:
             for i in range(3):
-                out[at + 3 + i] = target[at + 3 + i] - displacement[i] - dt * qd[at + 3 + i]
+                out[at + 3 + i] = -dt * qd[at + 3 + i]
+                for j in range(3):
+                    out[at + 3 + i] += work.rotation[body, j, i] * (target[at + 3 + j] - displacement[j])
 
 
 @njit(cache=True)

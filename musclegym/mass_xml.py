@@ -18,6 +18,8 @@ Transmission = Literal["consistent", "mass"]
 JOINT_KINDS = {"Free": FREE, "Ball": BALL, "Revolute": HINGE}
 BLEND_DISTANCE = 0.08
 """An inner waypoint nearer than this to a joint is blended between the two bodies of the joint [m]."""
+TINY_DISTANCE = 1e-12
+"""Least distance between a blended waypoint and a joint, to divide by [m]."""
 MASS_GRAVITY = 9.8
 """Acceleration of free fall in the released code [m/s^2]."""
 
@@ -34,12 +36,7 @@ def load_mass_skeleton(path: Path) -> Skeleton:
         ValueError: if a parent is unknown, a number is missing or malformed, or a joint or shape is of an
             unknown type.
     """
-    nodes = read_xml(path).findall("Node")
-    names = [required(node, "name", path) for node in nodes]
-    if not nodes or len(set(names)) < len(names):
-        raise ValueError(
-            f"{path}: needs Node elements with distinct names, but has {names}; give each body its own name"
-        )
+    nodes, names = elements("Node", path)
     parts = [(child(node, "Body", path), child(node, "Joint", path)) for node in nodes]
     joints = [placement(joint, path) for _, joint in parts]
     bodies = [placement(body, path) for body, _ in parts]
@@ -58,17 +55,17 @@ def load_mass_skeleton(path: Path) -> Skeleton:
         joint_kind=kinds,
         joint_position=np.array([position for _, position in joints]),
         joint_rotation=np.array([rotation for rotation, _ in joints]),
-        joint_axis=np.array([a / max(float(np.linalg.norm(a)), 1e-12) for a in axis]),
+        joint_axis=np.array([a / (np.linalg.norm(a) or 1.0) for a in axis]),
         com=np.array([position for _, position in bodies]),
         body_rotation=np.array([rotation for rotation, _ in bodies]),
         mass=mass,
         inertia=np.array(inertia),
         size=np.array(size),
-        contact=np.array([body.get("contact", "Off") == "On" for body, _ in parts]),
+        contact=np.array([flag(body, "contact", ("Off", "On"), path) for body, _ in parts]),
         lower=joint_limits(parts, kinds, "lower", -np.inf, path),
         upper=joint_limits(parts, kinds, "upper", np.inf, path),
         motion_names=tuple(joint.get("bvh") for _, joint in parts),
-        end_effector=np.array([node.get("endeffector") == "True" for node in nodes]),
+        end_effector=np.array([flag(node, "endeffector", ("False", "True"), path) for node in nodes]),
     )
 
 
@@ -91,31 +88,30 @@ def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission
             f"transmission must be one of {', '.join(get_args(Transmission))}, but is {transmission!r}; "
             f"use one of these"
         )
-    units = read_xml(path).findall("Unit")
-    names = [required(unit, "name", path) for unit in units]
+    units, names = elements("Unit", path)
     paths = [rest_path(unit, skeleton, path) for unit in units]
-    length = np.array([np.linalg.norm(np.diff(points, axis=0), axis=1).sum() for points, _, _ in paths])
-    weight = stack([weights for _, _, weights in paths], (2,))
+    points, bodies, weights = (np.concatenate(parts) for parts in zip(*paths, strict=True))
+    length = np.array([np.linalg.norm(np.diff(way, axis=0), axis=1).sum() for way, _, _ in paths])
     return MuscleSet.from_rest(
         skeleton,
         names,
-        waypoint_start=np.cumsum([0] + [len(points) for points, _, _ in paths]),
-        waypoint_body=stack([bodies for _, bodies, _ in paths], (2,)).astype(np.int64),
-        waypoint_weight=weight,
-        waypoints=stack([points for points, _, _ in paths], (3,)),
+        waypoint_start=np.cumsum([0] + [len(way) for way, _, _ in paths]),
+        waypoint_body=bodies,
+        waypoint_weight=weights,
+        waypoints=points,
         max_isometric_force=np.array([numbers(unit, "f0", 1, path)[0] for unit in units]),
         optimal_fibre_length=np.array([numbers(unit, "lm", 1, path)[0] for unit in units]) * length,
         tendon_slack_length=np.array([numbers(unit, "lt", 1, path)[0] for unit in units]) * length,
         pennation_angle=np.zeros(len(units)),  # the files carry it, the released code does not use it
-        force_weight=np.broadcast_to([1.0, 0.0], weight.shape).copy() if transmission == "mass" else None,
+        force_weight=np.tile([1.0, 0.0], (len(points), 1)) if transmission == "mass" else None,
     )
 
 
 def rest_path(unit: ElementTree.Element, skeleton: Skeleton, path: Path) -> tuple[Array, Array, Array]:
     """Return waypoints (n, 3) [m] in the rest pose, their bodies (n, 2) and weights (n, 2) of one muscle."""
     waypoints = unit.findall("Waypoint")
-    points = stack([numbers(waypoint, "p", 3, path)[None] for waypoint in waypoints], (3,))
-    bodies, weights = np.full((len(points), 2), -1.0), np.zeros((len(points), 2))
+    points = np.array([numbers(waypoint, "p", 3, path) for waypoint in waypoints]).reshape(-1, 3)
+    bodies, weights = np.full((len(points), 2), -1), np.zeros((len(points), 2))
     for index, waypoint in enumerate(waypoints):
         name = required(waypoint, "body", path)
         if name not in skeleton.body_names:
@@ -123,23 +119,28 @@ def rest_path(unit: ElementTree.Element, skeleton: Skeleton, path: Path) -> tupl
                 f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} "
                 f"has one on {name!r}; the bodies are {', '.join(skeleton.body_names)}"
             )
-        bodies[index, 0], weights[index, 0] = skeleton.body(name), 1.0
-        if 0 < index < len(points) - 1:
-            blend(skeleton, points[index], bodies[index], weights[index])
+        inner = 0 < index < len(points) - 1
+        bodies[index], weights[index] = carriers(skeleton, skeleton.body(name), points[index], inner)
     return points, bodies, weights
 
 
-def blend(skeleton: Skeleton, point: Array, bodies: Array, weights: Array) -> None:
-    """Share a waypoint between the body of the nearest joint and its parent if that joint is near."""
+def carriers(
+    skeleton: Skeleton, body: int, point: Array, inner: bool
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Return the two bodies that carry a waypoint, -1 for none, and their weights.
+
+    An inner waypoint near a joint is shared by the bodies that it joins, whichever body the file names; near
+    the root's joint there is no second one.
+    """
     distance = np.linalg.norm(skeleton.joint_position - point, axis=1)
     nearest = int(np.argmin(distance))
-    if distance[nearest] >= BLEND_DISTANCE:
-        return
+    if not inner or distance[nearest] >= BLEND_DISTANCE:
+        return (body, -1), (1.0, 0.0)
     parent = int(skeleton.parent[nearest])
-    bodies[:] = nearest, parent
-    if parent >= 0:
-        share = 1.0 / np.sqrt(np.maximum(distance[[nearest, parent]], 1e-12))
-        weights[:] = share / share.sum()
+    if parent < 0:
+        return (nearest, -1), (1.0, 0.0)
+    near, far = 1.0 / np.sqrt(np.maximum(distance[[nearest, parent]], TINY_DISTANCE))
+    return (nearest, parent), (near / (near + far), far / (near + far))
 
 
 def read_xml(path: Path) -> ElementTree.Element:
@@ -152,6 +153,23 @@ def read_xml(path: Path) -> ElementTree.Element:
         raise ValueError(
             f"{path}: must be well-formed XML, but {error}; mend the file at that line"
         ) from error
+
+
+def elements(tag: str, path: Path) -> tuple[list[ElementTree.Element], list[str]]:
+    """Return the elements called `tag` right below a file's root, and their names, which must differ."""
+    found = read_xml(path).findall(tag)
+    names = [required(element, "name", path) for element in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not found or twice:
+        raise ValueError(
+            f"{path}: needs {tag} elements with distinct names, but "
+            + (
+                f"{', '.join(twice)} occur more than once; rename them"
+                if twice
+                else "has none; check the file"
+            )
+        )
+    return found, names
 
 
 def required(element: ElementTree.Element, key: str, path: Path) -> str:
@@ -179,6 +197,8 @@ def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> A
     text = required(element, key, path)
     try:
         values = np.array([float(word) for word in text.split()])
+        if count > 1:  # the released code reads vectors in single precision, single numbers in double
+            values = values.astype(np.float32).astype(np.float64)
     except ValueError:
         values = np.empty(0)
     if len(values) != count or not np.isfinite(values).all():
@@ -188,9 +208,14 @@ def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> A
     return values
 
 
-def stack(arrays: list[Array], shape: tuple[int, ...]) -> Array:
-    """Concatenate arrays along their first axis; of none, return an empty one whose rows have `shape`."""
-    return np.concatenate(arrays) if arrays else np.zeros((0, *shape))
+def flag(element: ElementTree.Element, key: str, words: tuple[str, str], path: Path) -> bool:
+    """Return whether an attribute says the second of two words; without it, it says the first."""
+    word = element.get(key, words[0])
+    if word not in words:
+        raise ValueError(
+            f"{path}: {key!r} of {element.tag} must be {' or '.join(words)}, but is {word!r}; correct it"
+        )
+    return word == words[1]
 
 
 def placement(element: ElementTree.Element, path: Path) -> tuple[Array, Array]:

@@ -54,7 +54,8 @@ class Skeleton:
     """Rigid bodies joined into a tree. Everything is stated in the rest pose, in world coordinates.
 
     Raises:
-        ValueError: if a body's parent does not come before it, or the root is not the only free joint.
+        ValueError: if a body's parent does not come before it, the root is not the only free joint, or a
+            figure is out of its range.
     """
 
     body_names: tuple[str, ...]
@@ -91,7 +92,7 @@ class Skeleton:
     """Whether the body counts as an end effector, shape (body,)."""
 
     def __post_init__(self) -> None:
-        """Check that the tree can be walked from the root outwards."""
+        """Check that the tree can be walked from the root outwards, and each body's figures."""
         for index, (name, parent) in enumerate(zip(self.body_names, self.parent, strict=True)):
             if (parent < 0) != (index == 0) or parent >= index:
                 raise ValueError(
@@ -102,6 +103,29 @@ class Skeleton:
                 raise ValueError(
                     f"the root, and no other body, moves freely, but body {index} ({name!r}) has joint kind "
                     f"{self.joint_kind[index]}; use BALL or HINGE below the root and FREE on it"
+                )
+        self._check_figures()
+
+    def _check_figures(self) -> None:
+        length = np.linalg.norm(self.joint_axis, axis=1)
+        crossed = np.zeros(self.n_bodies, dtype=np.bool_)
+        crossed[self.dof_body[~(self.lower <= self.upper)]] = True
+        rules = (
+            ("mass", (self.mass > 0.0) & np.isfinite(self.mass), "positive and finite [kg]"),
+            ("size", (self.size > 0.0).all(axis=1), "positive [m]"),
+            ("inertia", np.linalg.eigvalsh(self.inertia)[:, 0] > 0.0, "positive definite [kg m^2]"),
+            ("joint_axis", (self.joint_kind != HINGE) | np.isclose(length, 1.0), "of unit length on a hinge"),
+            ("upper", ~crossed, "no less than `lower` [rad]"),
+        )
+        for figure, holds, rule in rules:
+            if not holds.all():
+                index = int(np.argmin(holds))
+                value = (
+                    self.upper[self.dof_body == index] if figure == "upper" else getattr(self, figure)[index]
+                )
+                raise ValueError(
+                    f"{figure} of every body must be {rule}, but {self.body_names[index]!r} has {value}; "
+                    f"correct it"
                 )
 
     @property
@@ -175,36 +199,53 @@ class Skeleton:
             raise ValueError(f"no body is called {name!r}; the bodies are {', '.join(self.body_names)}")
         return self.body_names.index(name)
 
-    def integrate(self, q: Array, qd: Array, dt: float) -> Array:
+    def dof_vector(self, values: npt.ArrayLike, what: str) -> Array:
+        """Return `values` as doubles (dof,); `what` names them in the message.
+
+        Raises:
+            ValueError: if they are not one finite number per DoF.
+        """
+        array = as_floats(values)
+        bad = np.count_nonzero(~np.isfinite(array))
+        if array.shape != (self.n_dofs,) or bad:
+            raise ValueError(
+                f"{what} must be {self.n_dofs} finite numbers, one per DoF, but has shape {array.shape} and "
+                f"{bad} non-finite entries; dof_names gives their order"
+            )
+        return array
+
+    def integrate(self, q: npt.ArrayLike, qd: npt.ArrayLike, dt: float) -> Array:
         """Return the pose (dof,) reached from `q` (dof,) at constant velocity `qd` (dof,) after `dt` [s]."""
         out = np.empty(self.n_dofs)
-        integrate(self.tree, as_floats(q), as_floats(qd), dt, out)
+        integrate(self.tree, self.dof_vector(q, "q"), self.dof_vector(qd, "qd"), dt, out)
         return out
 
-    def difference(self, q_from: Array, q_to: Array) -> Array:
+    def difference(self, q_from: npt.ArrayLike, q_to: npt.ArrayLike) -> Array:
         """Return the constant velocity (dof,) that leads from one pose (dof,) to another in one second."""
         out = np.empty(self.n_dofs)
-        difference(self.tree, as_floats(q_from), as_floats(q_to), out)
+        difference(self.tree, self.dof_vector(q_from, "q_from"), self.dof_vector(q_to, "q_to"), out)
         return out
 
-    def velocities(self, q: Array, fps: float) -> Array:
+    def velocities(self, q: npt.ArrayLike, fps: float) -> Array:
         """Return the velocities (frame, dof) of poses `q` (frame, dof) sampled at `fps` [1/s].
 
         Central differences, one-sided at both ends.
 
         Raises:
-            ValueError: if there are fewer than two frames.
+            ValueError: if there are fewer than two frames, or they have not one number per DoF.
         """
-        if len(q) < 2:
+        q = as_floats(q)
+        if q.ndim != 2 or q.shape[1] != self.n_dofs or len(q) < 2:
             raise ValueError(
-                f"velocities need at least 2 frames, but there is {len(q)}; give a longer motion"
+                f"velocities need at least 2 frames of {self.n_dofs} numbers, but q has shape {q.shape}; "
+                f"give a motion of this body with two frames or more"
             )
         before = np.concatenate([q[:1], q[:-1]])
         after = np.concatenate([q[1:], q[-1:]])
         span = np.full(len(q), 2.0 / fps)
         span[0] = span[-1] = 1.0 / fps
         out = np.empty((len(q), self.n_dofs))
-        differences(self.tree, as_floats(before), as_floats(q), as_floats(after), span, out)
+        differences(self.tree, before, q, after, span, out)
         return out
 
 

@@ -48,8 +48,8 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
     )
 
 
-# The kernels index arrays element by element and loop over the muscles inside: in numba a view of a row, or a tuple of
-# arrays passed to a function, costs more than the arithmetic on one waypoint.
+# The kernels index arrays element by element and loop over the muscles inside: in numba a view of a row, or a tuple
+# of arrays passed to a function, costs more than the arithmetic on one waypoint.
 
 
 @njit(cache=True)
@@ -102,7 +102,7 @@ def muscle_forces(paths: Paths, out: MuscleBuffers) -> None:
 
 @njit(cache=True)
 def chain_wrenches(paths: Paths, out: MuscleBuffers) -> None:
-    """Write the wrench of unit tension on each body of each chain, about the root's position, into `out.wrench`."""
+    """Write the wrench of unit tension on each body of each chain, about the root, into `out.wrench`."""
     out.wrench[:] = 0.0
     for muscle in range(paths.max_force.size):
         first, stop = paths.chain_start[muscle], paths.waypoint_start[muscle + 1]
@@ -156,7 +156,7 @@ def chain_torques(tree: Tree, paths: Paths, axis: Array, out: MuscleBuffers) -> 
 def muscle_torques(
     tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers
 ) -> None:
-    """Fill `out` for the pose of joint frames (body, 3, 3), joint positions (body, 3) and DoF axes (dof, 6)."""
+    """Fill `out` for a pose: joint frames (body, 3, 3), joint positions (body, 3), DoF axes (dof, 6)."""
     place_waypoints(paths, rotation, position, out)
     muscle_forces(paths, out)
     chain_wrenches(paths, out)
@@ -167,7 +167,7 @@ def muscle_torques(
 def activation_torque(
     tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array
 ) -> None:
-    """Write the joint torque of muscles at `activation` (muscle,), the passive one included, into `out` (dof,)."""
+    """Write the torque of muscles at `activation` (muscle,), with the passive one, into `out` (dof,)."""
     for dof in range(out.size):
         out[dof] = muscles.passive_torque[dof]
     for muscle in range(activation.size):
