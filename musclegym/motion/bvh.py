@@ -18,8 +18,9 @@ def read_bvh(
 ) -> Clip:
     """Read a BVH file.
 
-    Each joint's rotation is composed in the order of its own channels. Position channels replace the joint's OFFSET. Joints
-    above the one that moves are folded into it: some files pin the root and move its only child.
+    Each joint's rotation is composed in the order of its own channels. Position channels replace the joint's
+    OFFSET. Joints above the one that moves are folded into it: some files pin the root and move its only
+    child.
 
     Args:
         path: the file.
@@ -35,8 +36,8 @@ def read_bvh(
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(
-            f"{path}: a BVH file has a line MOTION between skeleton and numbers, but none of its {len(lines)} lines is it; "
-            f"the file is truncated or no BVH: export it again"
+            f"{path}: a BVH file has a line MOTION between skeleton and numbers, but none of its "
+            f"{len(lines)} lines is it; the file is truncated or no BVH: export it again"
         )
     joints = read_hierarchy(path, lines[:start])
     frames, frame_time, first = read_header(path, lines, start)
@@ -44,8 +45,9 @@ def read_bvh(
     rows = read_rows(path, lines, first, width)
     if len(rows) != frames and not trust_rows:
         raise ValueError(
-            f"{path}:{start + 2}: the header promises {frames} frames, but {len(rows)} rows follow; the file is truncated or "
-            f"its header wrong: export it again, or read the rows there are with trust_rows=True"
+            f"{path}:{start + 2}: the header promises {frames} frames, but {len(rows)} rows follow; the file "
+            "is truncated or its header wrong: export it again, or read the rows there are with "
+            "trust_rows=True"
         )
     return build_clip(path, joints, rows, 1.0 / frame_time if fps is None else fps, unit)
 
@@ -78,16 +80,17 @@ def normalise(path: Path, lines: list[str]) -> str:
             depth += (key == "{") - (key == "}")
             if key not in ("HIERARCHY", "ROOT", "JOINT", "END", "{", "}", "OFFSET", "CHANNELS") or depth < 0:
                 raise ValueError(
-                    f"{path}:{number}: a hierarchy is made of ROOT, JOINT, End Site, OFFSET, CHANNELS and matching braces, "
-                    f"but here is {statement.strip()!r}; repair this line or export the file again"
+                    f"{path}:{number}: a hierarchy is made of ROOT, JOINT, End Site, OFFSET, CHANNELS and "
+                    f"matching braces, but here is {statement.strip()!r}; repair this line or export the "
+                    "file again"
                 )
             if key in ("ROOT", "JOINT"):
                 words = [key, "_".join(words[1:]) or f"joint_{number}"]
             out.append("End Site" if key == "END" else " ".join([key, *words[1:]]))
     if depth:
         raise ValueError(
-            f"{path}:{len(lines)}: every brace of the hierarchy must be closed, but {depth} are open at its end; the file is "
-            f"truncated: export it again"
+            f"{path}:{len(lines)}: every brace of the hierarchy must be closed, but {depth} are open at its "
+            "end; the file is truncated: export it again"
         )
     return "\n".join(out) + "\n"
 
@@ -102,7 +105,9 @@ def read_hierarchy(path: Path, lines: list[str]) -> list[Joint]:
     top = next(tree.root.filter("HIERARCHY"), tree.root)
     roots = [*top.filter("ROOT"), *(tree.root.filter("ROOT") if top is not tree.root else ())]
     if len(roots) != 1:
-        raise ValueError(f"{path}: a BVH file has one ROOT, but this has {len(roots)}; split it, one skeleton a file")
+        raise ValueError(
+            f"{path}: a BVH file has one ROOT, but this has {len(roots)}; split it, one skeleton a file"
+        )
     joints: list[Joint] = []
     pending = [(roots[0], -1)]
     while pending:
@@ -112,7 +117,9 @@ def read_hierarchy(path: Path, lines: list[str]) -> list[Joint]:
     names = [joint.name for joint in joints]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"{path}: joint names must be unique, but {', '.join(twice)} occur twice; rename them")
+        raise ValueError(
+            f"{path}: joint names must be unique, but {', '.join(twice)} occur twice; rename them"
+        )
     return joints
 
 
@@ -128,14 +135,19 @@ def read_joint(path: Path, node: BvhNode, parent: int) -> Joint:
         numbers = [float(word) for word in offset.value[1:]]
         count, names = int(channel.value[1]), [word.capitalize() for word in channel.value[2:]]
         known = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
-        sound = len(numbers) == 3 and np.isfinite(numbers).all() and count == len(names) == len(set(names) & known)
+        sound = (
+            len(numbers) == 3
+            and np.isfinite(numbers).all()
+            and count == len(names) == len(set(names) & known)
+        )
     except (ValueError, IndexError):
         sound, numbers, names = False, [], []
     if not sound:
         given = [" ".join(item.value) for item in [*offsets, *channels]]
         raise ValueError(
-            f"{path}: joint {node.value[1]!r} needs one OFFSET of 3 numbers and one CHANNELS with as many different names "
-            f"(Xposition ... Zrotation) as it says, but has {given or 'neither'}; repair it or export the file again"
+            f"{path}: joint {node.value[1]!r} needs one OFFSET of 3 numbers and one CHANNELS with as many "
+            f"different names (Xposition ... Zrotation) as it says, but has {given or 'neither'}; repair it "
+            "or export the file again"
         )
     return Joint(node.value[1], parent, numbers, names)
 
@@ -149,7 +161,9 @@ def read_header(path: Path, lines: list[str], start: int) -> tuple[int, float, i
     text = [(i, lines[i].strip()) for i in range(start + 1, len(lines)) if lines[i].strip()][:2]
     rules = ((r"Frames\s*:\s*(\d+)$", "Frames: COUNT"), (r"Frame\s*Time\s*:\s*(\S+)$", "Frame Time: SECONDS"))
     values = []
-    for (pattern, rule), (index, line) in zip(rules, [*text, *[(len(lines) - 1, "")] * (2 - len(text))], strict=True):
+    for (pattern, rule), (index, line) in zip(
+        rules, [*text, *[(len(lines) - 1, "")] * (2 - len(text))], strict=True
+    ):
         match = re.match(pattern, line, re.IGNORECASE)
         try:
             value = float(match[1]) if match else 0.0
@@ -157,8 +171,8 @@ def read_header(path: Path, lines: list[str], start: int) -> tuple[int, float, i
             value = 0.0
         if not 0.0 < value < np.inf:
             raise ValueError(
-                f"{path}:{index + 1}: expected '{rule}' with a positive number, but found {line!r}; repair this line or export "
-                f"the file again"
+                f"{path}:{index + 1}: expected '{rule}' with a positive number, but found {line!r}; repair "
+                "this line or export the file again"
             )
         values.append(value)
     return int(values[0]), values[1], text[1][0] + 1
@@ -186,8 +200,9 @@ def first_fault(path: Path, lines: list[str], first: int, width: int) -> str:
         words = line.split()
         if words and len(words) != width:
             return (
-                f"{path}:{number}: every row has one number per channel, {width} here, but this one has {len(words)}; the file "
-                f"is truncated or damaged: export it again, or delete the row and correct 'Frames:'"
+                f"{path}:{number}: every row has one number per channel, {width} here, but this one has "
+                f"{len(words)}; the file is truncated or damaged: export it again, or delete the row and "
+                "correct 'Frames:'"
             )
         for word in words:
             try:
@@ -195,7 +210,9 @@ def first_fault(path: Path, lines: list[str], first: int, width: int) -> str:
             except ValueError:
                 finite = False
             if not finite:
-                return f"{path}:{number}: rows hold finite numbers, but here is {word!r}; repair it or export the file again"
+                return (
+                    f"{path}:{number}: rows hold finite numbers, but here is {word!r}; export the file again"
+                )
     return f"{path}: the rows of numbers cannot be read; export the file again"
 
 
@@ -204,7 +221,9 @@ def build_clip(path: Path, joints: list[Joint], rows: Array, fps: float, unit: f
     names = [joint.name for joint in joints]
     parent = np.array([joint.parent for joint in joints])
     position, rotation = apply_channels(joints, rows)
-    while len(names) > 2 and np.count_nonzero(parent == 0) == 1 and np.ptp(position[:, 1], axis=0).max() > 0.0:
+    while (
+        len(names) > 2 and np.count_nonzero(parent == 0) == 1 and np.ptp(position[:, 1], axis=0).max() > 0.0
+    ):
         position[:, 1] = position[:, 0] + np.einsum("fij,fj->fi", rotation[:, 0], position[:, 1])
         rotation[:, 1] = rotation[:, 0] @ rotation[:, 1]
         names, parent = names[1:], parent[1:] - 1
@@ -219,8 +238,10 @@ def build_clip(path: Path, joints: list[Joint], rows: Array, fps: float, unit: f
 
 
 def apply_channels(joints: list[Joint], rows: Array) -> tuple[Array, Array]:
-    """Return each joint's position (frame, joint, 3) [file units] and rotation (frame, joint, 3, 3) in its parent."""
-    position = np.broadcast_to(np.array([joint.offset for joint in joints]), (len(rows), len(joints), 3)).copy()
+    """Return each joint's position (frame, joint, 3) [file units] and rotation (frame, joint, 3, 3)."""
+    position = np.broadcast_to(
+        np.array([joint.offset for joint in joints]), (len(rows), len(joints), 3)
+    ).copy()
     rotation = np.broadcast_to(np.eye(3), (len(rows), len(joints), 3, 3)).copy()
     column = 0
     for index, joint in enumerate(joints):
@@ -234,7 +255,9 @@ def apply_channels(joints: list[Joint], rows: Array) -> tuple[Array, Array]:
                 order += channel[0]
                 angles.append(rows[:, at])
         if order:
-            rotation[:, index] = Rotation.from_euler(order, np.stack(angles, axis=1), degrees=True).as_matrix()
+            rotation[:, index] = Rotation.from_euler(
+                order, np.stack(angles, axis=1), degrees=True
+            ).as_matrix()
     return position, rotation
 
 
@@ -248,8 +271,6 @@ def check_rigid(path: Path, names: list[str], position: Array, offset: Array) ->
     if (stray > MOVING).any():
         worst = int(stray.argmax())
         raise ValueError(
-            f"{path}: bones must keep their length, but {names[worst + 1]!r} moves by {1000 * stray[worst]:.0f} mm in its parent's "
-            f"frame; export the motion with fixed bones"
+            f"{path}: bones must keep their length, but {names[worst + 1]!r} moves by "
+            f"{1000 * stray[worst]:.0f} mm in its parent's frame; export the motion with fixed bones"
         )
-
-

@@ -15,7 +15,9 @@ UNITS = {
     "CMU unit": 0.0254 / 0.45,  # mocap.cs.cmu.edu/faqs.php: lengths are inches scaled by 0.45
     "metre": 1.0,
 }
-TYPICAL_REACH = 1.1  # longest chain of joints from the pelvis outwards, 0.9 to 1.3 m in five adult skeletons [m]
+TYPICAL_REACH = (
+    1.1  # longest chain of joints from the pelvis outwards, 0.9 to 1.3 m in five adult skeletons [m]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Clip:
     offset: Array
     """Position of each joint in its parent's frame, zero for the root, shape (joint, 3) [m]."""
     rotation: Array
-    """Orientation of each joint's frame in its parent's (the root's: in the world), shape (frame, joint, 3, 3)."""
+    """Orientation of each joint in its parent, of the root in the world, shape (frame, joint, 3, 3)."""
     root: Array
     """Position of the root in the world, shape (frame, 3) [m]."""
     fps: float
@@ -54,16 +56,19 @@ class Clip:
         joints, frames = len(self.names), len(self.root)
         if self.rotation.shape != (frames, joints, 3, 3) or self.offset.shape != (joints, 3):
             raise ValueError(
-                f"{self.source}: {joints} names and {frames} root positions need rotation ({frames}, {joints}, 3, 3) and "
-                f"offset ({joints}, 3), but they are {self.rotation.shape} and {self.offset.shape}"
+                f"{self.source}: {joints} names and {frames} root positions need rotation ({frames}, "
+                f"{joints}, 3, 3) and offset ({joints}, 3), but they are {self.rotation.shape} and "
+                f"{self.offset.shape}"
             )
         if frames < 2 or not self.fps > 0:
             raise ValueError(
-                f"{self.source}: a motion needs at least 2 frames and a positive frame rate, but has {frames} at "
-                f"{self.fps} frames/s; use a longer clip, or give fps="
+                f"{self.source}: a motion needs at least 2 frames and a positive frame rate, but has "
+                f"{frames} at {self.fps} frames/s; use a longer clip, or give fps="
             )
         if not all(np.isfinite(values).all() for values in (self.rotation, self.root, self.offset)):
-            raise ValueError(f"{self.source}: all numbers must be finite, but some are not; export the file again")
+            raise ValueError(
+                f"{self.source}: all numbers must be finite, but some are not; export the file again"
+            )
 
     @property
     def duration(self) -> float:
@@ -88,7 +93,9 @@ class Clip:
             ValueError: if there is none.
         """
         if name not in self.names:
-            raise ValueError(f"{self.source}: no joint is called {name!r}; the joints are {', '.join(self.names)}")
+            raise ValueError(
+                f"{self.source}: no joint is called {name!r}; the joints are {', '.join(self.names)}"
+            )
         return self.names.index(name)
 
     def chain(self, first: str, last: str) -> list[int]:
@@ -103,11 +110,13 @@ class Clip:
             joints.append(joint)
             joint = int(self.parent[joint])
         if joint < 0:
-            raise ValueError(f"{self.source}: {last!r} must hang from {first!r} in the tree, but does not; fix the mapping")
+            raise ValueError(
+                f"{self.source}: {last!r} must hang from {first!r} in the tree, but does not; fix the mapping"
+            )
         return joints[::-1]
 
     def bone(self, first: str, last: str) -> Array:
-        """Return the vector from one joint to another below it, in the frame of `first`, joints between at zero, (3,) [m]."""
+        """Return the vector between two joints, seen from the first, joints between at zero, (3,) [m]."""
         return self.offset[self.chain(first, last)].sum(axis=0)
 
     def part(self, start: int, stop: int | None = None) -> "Clip":
@@ -117,20 +126,23 @@ class Clip:
     def resample(self, fps: float) -> "Clip":
         """Return the clip at another frame rate, by slerp and linear interpolation of the root.
 
-        A cyclic clip keeps a whole number of frames per cycle: its speed changes by at most half a frame per cycle.
+        A cyclic clip keeps a whole number of frames per cycle: its speed changes by at most half a frame per
+        cycle.
 
         Raises:
             ValueError: if `fps` is not positive or leaves fewer than two frames.
         """
         if not fps > 0 or self.duration * fps < 0.5:
-            raise ValueError(f"{self.source}: {self.duration:.3g} s at {fps} frames/s leave nothing; raise fps")
+            raise ValueError(
+                f"{self.source}: {self.duration:.3g} s at {fps} frames/s leave nothing; raise fps"
+            )
         frames = round(self.duration * fps) if self.cyclic else int(self.duration * fps + 1e-6)
         end = self.duration if self.cyclic else frames / fps
         times = np.linspace(0.0, end, frames + 1)
         return self.sampled(np.arange(len(self.root)) / self.fps, times, fps)
 
     def sampled(self, own_times: Array, times: Array, fps: float) -> "Clip":
-        """Return the clip at `times` when its frames lie at the increasing `own_times`; `fps` is the new rate."""
+        """Return the clip at `times` when its frames lie at `own_times`; `fps` is the new rate."""
         times = np.clip(times, own_times[0], own_times[-1])
         nearest = np.searchsorted(own_times, times - 1e-6 / fps)
         if np.allclose(own_times[nearest], times, atol=1e-6 / fps, rtol=0.0):
@@ -146,9 +158,9 @@ class Clip:
 def infer_unit(source: str, parent: IntArray, offset: Array) -> float:
     """Return the metres per unit of a file, from the size of its skeleton.
 
-    The pelvis is taken to be the first joint with two children or more. The longest chain of joints from there (end sites
-    do not count: files fill them with anything) is 0.9 to 1.3 m long in adults, so the unit whose reading comes nearest to
-    1.1 m, in ratio, is the file's.
+    The pelvis is taken to be the first joint with two children or more. The longest chain of joints from
+    there (end sites do not count: files fill them with anything) is 0.9 to 1.3 m long in adults, so the unit
+    whose reading comes nearest to 1.1 m, in ratio, is the file's.
 
     Args:
         source: the file, for the error message.
@@ -168,7 +180,7 @@ def infer_unit(source: str, parent: IntArray, offset: Array) -> float:
     unit = min(UNITS.values(), key=lambda scale: abs(np.log(max(reach * scale, 1e-9) / TYPICAL_REACH)))
     if not 0.5 < reach * unit / TYPICAL_REACH < 2.0:
         raise ValueError(
-            f"{source}: the longest chain of joints measures {reach:.4g} units, which is a person's size in none of "
-            f"{', '.join(UNITS)}; give unit=METRES_PER_UNIT"
+            f"{source}: the longest chain of joints measures {reach:.4g} units, which is a person's size in "
+            f"none of {', '.join(UNITS)}; give unit=METRES_PER_UNIT"
         )
     return unit

@@ -1,7 +1,8 @@
 """DeepMimic's motion files: JSON with 44 numbers a frame on a humanoid of 13 joints.
 
-A frame holds its duration [s], the root's position [m] and quaternion (wxyz), then the joints: quaternions (wxyz) of ball
-joints and angles [rad] of hinges about their z axis. The humanoid faces +x, its arms hang down in the zero pose.
+A frame holds its duration [s], the root's position [m] and quaternion (wxyz), then the joints: quaternions
+(wxyz) of ball joints and angles [rad] of hinges about their z axis. The humanoid faces +x, its arms hang down
+in the zero pose.
 """
 
 import json
@@ -13,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from musclegym.motion.clip import Clip
 from musclegym.rotation import Array
 
-# name, parent, numbers in a frame, offset from the parent [m] (the skeleton of humanoid3d.txt in the DeepMimic release;
-# pybullet_data's humanoid.urdf states the same four times as large)
+# name, parent, numbers in a frame, offset from the parent [m] (the skeleton of humanoid3d.txt in the
+# DeepMimic release; pybullet_data's humanoid.urdf states the same four times as large)
 HUMANOID = (
     ("root", -1, 4, (0.0, 0.0, 0.0)),
     ("chest", 0, 4, (0.0, 0.236151, 0.0)),
@@ -33,13 +34,16 @@ HUMANOID = (
     ("left_wrist", 13, 0, (0.0, -0.258947, 0.0)),
 )
 WIDTH = 44
-NORM_TOLERANCE = 0.5  # the released files were edited by hand: norms lie between 0.58 (kick) and 1.12; they are normalised
+NORM_TOLERANCE = (
+    0.5  # the released files were edited by hand: norms lie between 0.58 (kick) and 1.12; they are normalised
+)
 
 
 def read_deepmimic(path: Path, *, fps: float | None = None) -> Clip:
     """Read a DeepMimic file and sample it evenly.
 
-    Frames may last differently long; the last one's duration has no meaning. `"Loop": "wrap"` makes the clip cyclic.
+    Frames may last differently long; the last one's duration has no meaning. `"Loop": "wrap"` makes the clip
+    cyclic.
 
     Args:
         path: the file.
@@ -51,9 +55,14 @@ def read_deepmimic(path: Path, *, fps: float | None = None) -> Clip:
     try:
         record = json.loads(path.read_bytes().decode("utf-8-sig").rstrip("\0 \r\n\t"))
     except ValueError as error:
-        raise ValueError(f"{path}: a DeepMimic motion is a JSON file, but {error}; the file is damaged: get it again") from None
+        raise ValueError(
+            f"{path}: a DeepMimic motion is a JSON file, but {error}; the file is damaged: get it again"
+        ) from None
     if not isinstance(record, dict) or not isinstance(record.get("Frames"), list):
-        raise ValueError(f'{path}: a DeepMimic motion is a JSON object with a list "Frames", but this is not; choose another file')
+        raise ValueError(
+            f'{path}: a DeepMimic motion is a JSON object with a list "Frames", but this is not; choose '
+            "another file"
+        )
     loop = record.get("Loop", "none")
     if loop not in ("wrap", "none"):
         raise ValueError(f'{path}: "Loop" must be "wrap" or "none", but is {loop!r}; correct it')
@@ -71,27 +80,31 @@ def read_frames(path: Path, rows: list[object]) -> Array:
     """Return the frames as an array, shape (frame, 44).
 
     Raises:
-        ValueError: if a frame is short, holds no finite numbers, lasts no time, or has a quaternion far from unit length.
+        ValueError: if a frame is short, holds no finite numbers, lasts no time, or has a quaternion far from
+            unit length.
     """
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != WIDTH:
             length = len(row) if isinstance(row, list) else 0
             raise ValueError(
-                f"{path}: frame {index}: a frame has {WIDTH} numbers (duration, root, 13 joints), but this one has {length}; only "
-                f"motions of the DeepMimic humanoid can be read"
+                f"{path}: frame {index}: a frame has {WIDTH} numbers (duration, root, 13 joints), but this "
+                f"one has {length}; only motions of the DeepMimic humanoid can be read"
             )
     try:
         frames = np.array(rows, dtype=np.float64).reshape(-1, WIDTH)
     except (TypeError, ValueError):
-        raise ValueError(f"{path}: frames hold numbers only, but some word is none; the file is damaged: get it again") from None
+        raise ValueError(
+            f"{path}: frames hold numbers only, but some word is none; the file is damaged: get it again"
+        ) from None
     norms = np.stack([np.linalg.norm(frames[:, at : at + 4], axis=1) for at in quaternion_columns()], axis=1)
     sound = np.isfinite(frames).all(axis=1) & (np.abs(norms - 1.0) < NORM_TOLERANCE).all(axis=1)
-    sound[:-1] &= frames[:-1, 0] > 0.0
+    sound &= np.append(frames[:-1, 0] > 0.0, True)
     if len(frames) < 2 or not sound.all():
         bad = int(np.argmin(sound)) if len(frames) else 0
         raise ValueError(
-            f"{path}: frame {bad}: a motion has at least two frames of finite numbers, positive durations (but for the last) and "
-            f"unit quaternions, but this one breaks that; delete the frame or get the file again"
+            f"{path}: frame {bad}: a motion has at least two frames of finite numbers, positive durations "
+            "(but for the last) and unit quaternions, but this one breaks that; delete the frame or get the "
+            "file again"
         )
     return frames
 
@@ -119,4 +132,6 @@ def build_clip(path: Path, frames: Array, fps: float, cyclic: bool) -> Clip:
     names, parents, _, offsets = zip(*HUMANOID, strict=True)
     name = path.stem.removeprefix("humanoid3d_")
     root = frames[:, 1:4].copy()
-    return Clip(name, str(path), names, np.array(parents), np.array(offsets), rotation, root, fps, 1.0, cyclic)
+    return Clip(
+        name, str(path), names, np.array(parents), np.array(offsets), rotation, root, fps, 1.0, cyclic
+    )

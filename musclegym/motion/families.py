@@ -19,8 +19,9 @@ class Family:
     joints: Mapping[str, str]
     """Body name -> name of the joint whose frame moves with it."""
     t_pose: Mapping[str, Array] = field(default_factory=dict)
-    """Body name -> world orientation of its joint when the source stands in a T-pose and faces +z, shape (3, 3); identity
-    where not given. For thighs, shins and arms it need only be near: they are turned until their bones point as the body's."""
+    """Body name -> world orientation of its joint when the source stands in a T-pose and faces +z, shape
+    (3, 3); identity where not given. For thighs, shins and arms it need only be near: they are turned until
+    their bones point as the body's."""
 
     def fits(self, clip: Clip) -> bool:
         """Whether a clip has all joints of this family."""
@@ -28,7 +29,7 @@ class Family:
 
 
 def sides(centre: Mapping[str, str], limbs: Mapping[str, str], right: str, left: str) -> dict[str, str]:
-    """Return a map of joints, writing the limbs (body without its side -> joint with `{}` for the side) once per side."""
+    """Return a map of joints; `limbs`: body without its side -> joint with `{}` for the side."""
     out = dict(centre)
     for letter, word in (("R", right), ("L", left)):
         out |= {body + letter: joint.format(word) for body, joint in limbs.items()}
@@ -36,7 +37,7 @@ def sides(centre: Mapping[str, str], limbs: Mapping[str, str], right: str, left:
 
 
 def axes(x: str, y: str) -> Array:
-    """Return the rotation whose local x and y axes point along the named world axes, e.g. "-y", "+x", shape (3, 3)."""
+    """Return the rotation whose local x and y axes point along world axes such as "-y", shape (3, 3)."""
     first, second = ((1 if axis[0] == "+" else -1) * np.eye(3)["xyz".index(axis[1])] for axis in (x, y))
     return np.stack([first, second, np.cross(first, second)], axis=1)
 
@@ -86,8 +87,9 @@ CMU_POSER = Family(
     ),
 )
 
-# Bones lie along local +x on the left and in the trunk, along -x on the right; knees and elbows bend about local y. A flat foot
-# points 35.7 degrees down and the clavicles 18 degrees back (medians over standing feet and over walks of the data set).
+# Bones lie along local +x on the left and in the trunk, along -x on the right; knees and elbows bend about
+# local y. A flat foot points 35.7 degrees down and the clavicles 18 degrees back (medians over standing feet
+# and over walks of the data set).
 BANDAI_NAMCO = Family(
     "Bandai-Namco",
     sides(
@@ -115,7 +117,10 @@ DEEPMIMIC = Family(
         "right",
         "left",
     ),
-    {body: about("y", -90.0) for body in ("Pelvis", "Torso", "Head", *(part + side for part in LEG for side in "RL"))}
+    {
+        body: about("y", -90.0)
+        for body in ("Pelvis", "Torso", "Head", *(part + side for part in LEG for side in "RL"))
+    }
     | {f"{body}R": about("z", -90.0) @ about("y", -90.0) for body in ARM[1:]}
     | {f"{body}L": about("z", 90.0) @ about("y", -90.0) for body in ARM[1:]},
 )
@@ -137,6 +142,7 @@ def find_family(clip: Clip, mapping: Mapping[str, str] | None) -> Family:
         if family.fits(clip):
             return family
     raise ValueError(
-        f"{clip.source}: the skeleton must be of a known family ({'; '.join(family.name for family in FAMILIES)}), but its "
-        f"joints are {', '.join(clip.names)}; give mapping={{'Pelvis': JOINT, 'FemurR': JOINT, ...}}"
+        f"{clip.source}: the skeleton must be of a known family "
+        f"({'; '.join(family.name for family in FAMILIES)}), but its joints are {', '.join(clip.names)}; "
+        f"give mapping={{'Pelvis': JOINT, 'FemurR': JOINT, ...}}"
     )

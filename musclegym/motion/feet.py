@@ -1,8 +1,8 @@
-"""Feet on the ground: where they stand, toes that bend, the root's height, and legs that keep standing feet in place."""
+"""Feet on the ground: where they stand, toes that bend, legs that keep standing feet in place."""
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, label
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
@@ -12,8 +12,11 @@ from musclegym.skeleton import Skeleton
 SLOW = 0.4  # a foot whose lowest point is slower may stand [m/s]
 NEAR = 0.06  # and does so when that point is less than this above the ground [m]
 TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the ground than this [m]
+TOES_SMOOTHING = 0.03  # time constant with which they do [s]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
-CLEARANCE = 0.02  # height above the ground at which a swinging foot passes, at least [m] (Winter 1991: toes clear it by 13 mm)
+CLEARANCE = (
+    0.02  # least height of a swinging foot [m]; toes clear the ground by 13 mm (Winter 1992, Phys Ther 72)
+)
 ROOT_SMOOTHING = 0.07  # time constant with which the root's height follows what the feet need [s]
 LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for side in "LR"}
 
@@ -21,19 +24,23 @@ LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for sid
 def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
     """Return the poses (frame, dof) with the soles on the ground y = 0.
 
-    A foot stands while its lowest point is slow and low. Then that point is held in place: the whole body is shifted in height,
-    and each leg is bent and swung until its ankle is where the standing foot asks for; between two stands the correction
-    changes evenly. A swinging foot is lifted until it clears the ground.
+    A foot stands while its lowest point is slow and low. Then that point is held in place: the whole body is
+    shifted in height, and each leg is bent and swung until its ankle is where the standing foot asks for;
+    between two stands the correction changes evenly. A swinging foot is lifted until it clears the ground.
     """
     frames = place(skeleton, q)
     ground = ground_height(skeleton, frames, fps)
     q = q.copy()
     q[:, 4] -= ground
-    q = bend_toes(skeleton, q)
+    q = bend_toes(skeleton, q, fps)
     frames = place(skeleton, q)
-    shifts = np.stack([foot_shift(sole_points(skeleton, frames, side), fps) for side in feet(skeleton)], axis=1)
+    shifts = np.stack(
+        [foot_shift(sole_points(skeleton, frames, side), fps) for side in feet(skeleton)], axis=1
+    )
     rise = gaussian_filter1d(shifts[..., 1].mean(axis=1), ROOT_SMOOTHING * fps, mode="nearest")
-    ankles = [frames.position[:, skeleton.body(LEGS[side][2])] + shifts[:, index] for index, side in enumerate("LR")]
+    ankles = [
+        frames.position[:, skeleton.body(LEGS[side][2])] + shifts[:, index] for index, side in enumerate("LR")
+    ]
     q[:, 4] += rise - drop_to_reach(skeleton, frames, rise, ankles, fps)
     for side, ankle in zip("LR", ankles, strict=True):
         q = reach(skeleton, q, [skeleton.body(name) for name in LEGS[side]], ankle)
@@ -43,7 +50,7 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
 
 
 def lowest_points(points: Array, fps: float) -> tuple[Array, Array, npt.NDArray[np.intp]]:
-    """Return height [m], speed [m/s] and index of the lowest of `points` (frame, point, 3), each shape (frame,)."""
+    """Return height [m], speed [m/s] and index of the lowest of `points` (frame, point, 3), each (frame,)."""
     lowest = points[..., 1].argmin(axis=1)
     every = np.arange(len(points))
     velocity = np.gradient(points, 1.0 / fps, axis=0)[every, lowest]
@@ -53,7 +60,8 @@ def lowest_points(points: Array, fps: float) -> tuple[Array, Array, npt.NDArray[
 def ground_height(skeleton: Skeleton, frames: Frames, fps: float) -> float:
     """Return the height of the ground under a motion [m].
 
-    The median height of slow feet, of those less than 0.1 m above the lowest of them; without any, the lowest sole point.
+    The median height of slow feet, of those less than 0.1 m above the lowest of them; without any, the lowest
+    sole point.
     """
     heights = []
     for side in feet(skeleton):
@@ -66,8 +74,8 @@ def ground_height(skeleton: Skeleton, frames: Frames, fps: float) -> float:
     return float(np.median(slow[slow < np.percentile(slow, 5.0) + 0.1]))
 
 
-def bend_toes(skeleton: Skeleton, q: Array) -> Array:
-    """Return the poses with the toes level, as far as they bend, while the heel is lifted and the foot is near the ground."""
+def bend_toes(skeleton: Skeleton, q: Array, fps: float) -> Array:
+    """Return the poses with level toes, as far as they bend, while the heel is up and the foot low."""
     frames = place(skeleton, q)
     out = q.copy()
     for side, bodies in zip("LR", feet(skeleton), strict=True):
@@ -75,6 +83,7 @@ def bend_toes(skeleton: Skeleton, q: Array) -> Array:
         low = sole_points(skeleton, frames, bodies)[..., 1].min(axis=1)
         nose = np.arcsin(np.clip(frames.rotation[:, talus, 1, 2], -1.0, 1.0))
         bend = np.minimum(nose, 0.0) * np.clip(2.0 - 2.0 * low / TOES_NEAR, 0.0, 1.0)
+        bend = gaussian_filter1d(bend, TOES_SMOOTHING * fps, mode="nearest")
         for body in bodies:
             if body != talus:
                 column = skeleton.dof_start[body]
@@ -83,14 +92,14 @@ def bend_toes(skeleton: Skeleton, q: Array) -> Array:
 
 
 def foot_shift(points: Array, fps: float) -> Array:
-    """Return how a foot must be moved so that it stands still on the ground, from its sole points, shape (frame, 3) [m]."""
+    """Return how a foot must move to stand still on the ground, from its sole points, (frame, 3) [m]."""
     height, speed, lowest = lowest_points(points, fps)
     stands = (speed < SLOW) & (np.abs(height) < NEAR)
     shift = np.zeros((len(points), 3))
     if stands.any():
-        numbered, count = label(stands)
-        for number in range(1, count + 1):
-            inside = np.flatnonzero(numbered == number)
+        edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
+        for start, stop in edges.reshape(-1, 2):
+            inside = np.arange(start, stop)
             shift[inside] = hold(points[inside], lowest[inside])
         every, standing = np.arange(len(points)), np.flatnonzero(stands)
         shift = np.stack([np.interp(every, standing, shift[standing, axis]) for axis in range(3)], axis=1)
@@ -134,10 +143,11 @@ def covering(needed: Array, fps: float) -> Array:
 
 
 def reach(skeleton: Skeleton, q: Array, leg: list[int], target: Array) -> Array:
-    """Return the poses with a leg bent and swung so that its ankle comes to `target` (frame, 3) [m], its foot turned as before.
+    """Return the poses with a leg bent and swung to bring its ankle to `target`, the foot turned as before.
 
-    The knee's angle follows from the distance: |a + R(theta) b| = r, with the bones a and b and the distance r from hip to
-    target. The thigh is then turned by the smallest rotation that brings the ankle into the target's direction.
+    The knee's angle follows from the distance: |a + R(theta) b| = r, with the bones a and b and the distance
+    r from hip to target. The thigh is then turned by the smallest rotation that brings the ankle into the
+    target's direction.
 
     Args:
         skeleton: whose leg.
@@ -153,7 +163,9 @@ def reach(skeleton: Skeleton, q: Array, leg: list[int], target: Array) -> Array:
     wanted = target - frames.position[:, femur]
     angle = knee_angle(skeleton, tibia, talus, np.linalg.norm(wanted, axis=1), q[:, knee_column])
     out[:, knee_column] = np.clip(angle, skeleton.lower[knee_column], skeleton.upper[knee_column])
-    knee = tree.rest_rotation[tibia] @ Rotation.from_rotvec(out[:, [knee_column]] * tree.axis[tibia]).as_matrix()
+    knee = (
+        tree.rest_rotation[tibia] @ Rotation.from_rotvec(out[:, [knee_column]] * tree.axis[tibia]).as_matrix()
+    )
     thigh = frames.rotation[:, femur]
     straight = np.einsum("fij,fj->fi", thigh, tree.offset[tibia] + knee @ tree.offset[talus])
     thigh = shortest_turns(straight, wanted) @ thigh
@@ -166,15 +178,19 @@ def reach(skeleton: Skeleton, q: Array, leg: list[int], target: Array) -> Array:
 
 
 def limited(skeleton: Skeleton, base: Array, wanted: Array, columns: slice) -> Array:
-    """Return the rotation vector (frame, 3) from `base` to `wanted` (frame, 3, 3) within the joint's limits."""
+    """Return the rotation vector (frame, 3) from `base` to `wanted` (frame, 3, 3), within the limits."""
     vector = Rotation.from_matrix(base.transpose(0, 2, 1) @ wanted).as_rotvec()
     return np.clip(vector, skeleton.lower[columns], skeleton.upper[columns])
 
 
 def knee_angle(skeleton: Skeleton, tibia: int, talus: int, distance: Array, near: Array) -> Array:
-    """Return the hinge angle (frame,) [rad] that puts the ankle at a distance (frame,) from the hip, next to `near` (frame,)."""
+    """Return the knee angle (frame,) [rad] next to `near` that puts the ankle at a distance from the hip."""
     tree = skeleton.tree
-    above, below, axis = tree.rest_rotation[tibia].T @ tree.offset[tibia], tree.offset[talus], tree.axis[tibia]
+    above, below, axis = (
+        tree.rest_rotation[tibia].T @ tree.offset[tibia],
+        tree.offset[talus],
+        tree.axis[tibia],
+    )
     along = (below @ axis) * axis
     a, b = above @ (below - along), above @ np.cross(axis, below)
     cosine = ((distance**2 - above @ above - below @ below) / 2.0 - above @ along) / np.hypot(a, b)

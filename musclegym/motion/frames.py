@@ -58,7 +58,9 @@ def sole_points(skeleton: Skeleton, frames: Frames, bodies: list[int]) -> Array:
 
 def lowest_sole(skeleton: Skeleton, frames: Frames) -> Array:
     """Return the height of the lowest sole point of the left and of the right foot, shape (frame, 2) [m]."""
-    return np.stack([sole_points(skeleton, frames, side)[..., 1].min(axis=1) for side in feet(skeleton)], axis=1)
+    return np.stack(
+        [sole_points(skeleton, frames, side)[..., 1].min(axis=1) for side in feet(skeleton)], axis=1
+    )
 
 
 def foot_contacts(skeleton: Skeleton, frames: Frames, fps: float) -> npt.NDArray[np.bool_]:

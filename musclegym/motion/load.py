@@ -13,8 +13,6 @@ from musclegym.motion.retarget import retarget
 if TYPE_CHECKING:
     from musclegym.body import Body
 
-PREFIX = "humanoid3d_"
-
 
 def read_motion(
     path: str | Path, *, fps: float | None = None, unit: float | None = None, trust_rows: bool = False
@@ -42,31 +40,40 @@ def read_motion(
         return read_bvh(path, fps=fps, unit=unit, trust_rows=trust_rows)
     if suffix in (".txt", ".json"):
         return read_deepmimic(path, fps=fps)
-    raise ValueError(f"a motion file ends in .bvh, .txt or .json, but {str(path)!r} does not; convert it to BVH")
+    raise ValueError(
+        f"a motion file ends in .bvh, .txt or .json, but {str(path)!r} does not; convert it to BVH"
+    )
 
 
-def embedded_folder() -> Path:
-    """Return the folder of motions inside the installed pybullet_data package.
+def embedded_files() -> dict[str, Path]:
+    """Return name -> file of the motions inside the installed pybullet_data package.
+
+    These are its DeepMimic humanoid clips and the walker's; `laikago_walk.txt` is a quadruped's.
 
     Raises:
         FileNotFoundError: if the package is not installed.
     """
     spec = find_spec("pybullet_data")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("the embedded motions lie in the package pybullet_data, which is missing; pip install pybullet")
-    return Path(spec.origin).parent / "data" / "motions"
+        raise FileNotFoundError(
+            "the embedded motions lie in the package pybullet_data, which is missing; pip install pybullet"
+        )
+    folder = Path(spec.origin).parent / "data" / "motions"
+    files = [*sorted(folder.glob("humanoid3d_*.txt")), *sorted(folder.glob("walker/*.txt"))]
+    return {file.stem.removeprefix("humanoid3d_").lstrip("0"): file for file in files}
 
 
 def embedded_motion_names() -> tuple[str, ...]:
-    """Return the names of the motions that come with pybullet: "walk", "run", "jump" and so on."""
-    return tuple(sorted(path.stem.removeprefix(PREFIX) for path in embedded_folder().glob(f"{PREFIX}*.txt")))
+    """Return the names of the motions that come with pybullet: "walk", "run", "jump", "turn_left0", ..."""
+    return tuple(embedded_files())
 
 
 def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float = 30.0) -> Motion:
     """Return a motion of `body`.
 
     Args:
-        motion: the name of an embedded motion, the path of a motion file, a clip, or a motion of this very body.
+        motion: the name of an embedded motion, the path of a motion file, a clip, or a motion of this very
+            body.
         body: who shall move.
         fps: frames per second [1/s].
 
@@ -76,11 +83,17 @@ def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float =
     """
     if isinstance(motion, Motion):
         return checked(motion, body, fps)
-    if isinstance(motion, Clip):
-        return retarget(motion, body, fps)
-    if str(motion) in embedded_motion_names():
-        return retarget(read_motion(embedded_folder() / f"{PREFIX}{motion}.txt"), body, fps)
-    return retarget(read_motion(motion), body, fps)
+    return retarget(motion if isinstance(motion, Clip) else load_clip(motion), body, fps)
+
+
+def load_clip(motion: str | Path) -> Clip:
+    """Return the embedded clip of that name, or the clip in that file.
+
+    Raises:
+        FileNotFoundError: if it is neither.
+        ValueError: if the file cannot be read.
+    """
+    return read_motion(embedded_files().get(str(motion), motion))
 
 
 def checked(motion: Motion, body: "Body", fps: float) -> Motion:
@@ -96,7 +109,8 @@ def checked(motion: Motion, body: "Body", fps: float) -> Motion:
     )
     if not same or abs(motion.fps - fps) > 1e-9:
         raise ValueError(
-            f"motion {motion.name!r} must be made for this body at {fps} frames/s, but is for {len(own.body_names)} bodies of "
-            f"{own.total_mass:.1f} kg at {motion.fps} frames/s{'' if same else ' and of other proportions'}; retarget its clip again"
+            f"motion {motion.name!r} must be made for this body at {fps} frames/s, but is for "
+            f"{len(own.body_names)} bodies of {own.total_mass:.1f} kg at {motion.fps} "
+            f"frames/s{'' if same else ' and of other proportions'}; retarget its clip again"
         )
     return motion

@@ -15,7 +15,8 @@ from musclegym.skeleton import Skeleton
 class Motion:
     """Poses of a skeleton sampled evenly in time.
 
-    A cyclic motion goes on for ever: its last frame is the first one, carried on by the root's path over one cycle.
+    A cyclic motion goes on for ever: its last frame is the first one, carried on by the root's path over one
+    cycle.
     """
 
     skeleton: Skeleton
@@ -35,8 +36,8 @@ class Motion:
     cycle_heading: float = 0.0
     """Turn to the left per cycle [rad]."""
     cycle_displacement: Array = field(default_factory=lambda: np.zeros(3))
-    """Path of the root per cycle: frame N stands where frame 0 would after turning by `cycle_heading` about the root's rest
-    position and moving by this, shape (3,) [m]."""
+    """Path of the root per cycle: frame N stands where frame 0 would after turning by `cycle_heading` about
+    the root's rest position and moving by this, shape (3,) [m]."""
     clipped: float = 0.0
     """Share of joint angles that the body's limits changed when the motion was made."""
 
@@ -93,7 +94,8 @@ def carried_on(q: Array, cycles: int, heading: float, displacement: Array) -> Ar
     if heading == 0.0:
         out[3:6] += cycles * displacement
         return out
-    # Cycle after cycle the path turns on: the displacements form a geometric series of complex numbers x - i z.
+    # Cycle after cycle the path turns on: the displacements form a geometric series of complex numbers x - i
+    # z.
     turn = np.exp(1j * heading)
     here = complex(q[3], -q[5]) * turn**cycles
     here += complex(displacement[0], -displacement[2]) * (1 - turn**cycles) / (1 - turn)

@@ -13,9 +13,13 @@ from musclegym.motion.retarget import leg_length_ratio, without_lead_in
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
 
-LIMB_JOINTS = tuple((a + side, b + side, c + side) for side in "RL" for a, b, c in (("Femur", "Tibia", "Talus"), ("Arm", "ForeArm", "Hand")))
+LIMB_JOINTS = tuple(
+    (a + side, b + side, c + side)
+    for side in "RL"
+    for a, b, c in (("Femur", "Tibia", "Talus"), ("Arm", "ForeArm", "Hand"))
+)
 TOUCHING = 0.01  # height below which a sole point touches the ground [m]
-LOW = 0.05  # height below which a foot counts as on the ground for skating [m] (the metric of Karunratanakul et al. 2023, GMD)
+LOW = 0.05  # height below which a foot joint can skate [m] (Karunratanakul et al. 2023)
 SLIDING = 0.5  # planar speed above which it skates [m/s] (the same)
 
 
@@ -24,15 +28,15 @@ class Quality:
     """Figures of one retargeted clip; lengths in mm."""
 
     limb_error: float
-    """Mean distance of knees, ankles, elbows and wrists from the source's, limb root on limb root and the source's bones scaled
-    to the length of the body's [mm]."""
+    """Mean distance of knees, ankles, elbows and wrists from the source's, limb root on limb root and the
+    source's bones scaled to the length of the body's [mm]."""
     world_error: float
-    """Mean distance of the same joints in the world, when the whole source is scaled by the leg length ratio [mm]."""
+    """Mean distance of the same joints in the world, the whole source scaled by the leg length [mm]."""
     sliding: float
-    """Share of frames in which a foot's lowest sole point touches the ground (below 10 mm) and moves faster than 0.5 m/s."""
+    """Share of frames in which the lowest point of a foot is below 10 mm and faster than 0.5 m/s."""
     skating: float
-    """Share of frames in which the ball of a foot is low (below 50 mm) and fast (0.5 m/s), the metric of motion generators. A
-    foot that swings close to the ground counts, so recorded walks themselves score 0.05 to 0.2."""
+    """Share of frames in which the ball of a foot is low (below 50 mm) and fast (0.5 m/s), the metric of
+    motion generators. A foot that swings close to the ground counts too: recorded walks score 0.05 to 0.2."""
     penetration: float
     """Mean depth of the lowest sole point below the ground, zeros included [mm]."""
     deepest: float
@@ -71,14 +75,14 @@ def measure(clip: Clip, motion: Motion, mapping: Mapping[str, str] | None = None
 
 
 def bone_lengths(chain: Array) -> Array:
-    """Return the lengths of the bones between joints in a row (frame, joint, 3), in the first frame, shape (joint - 1,)."""
+    """Return the lengths of a chain's bones, joints (frame, joint, 3), in the first frame, (joint - 1,)."""
     return np.linalg.norm(np.diff(chain[0], axis=0), axis=1)
 
 
 def scaled_source(
     clip: Clip, motion: Motion, frames: Frames, mapping: Mapping[str, str] | None = None
 ) -> dict[str, Array]:
-    """Return body name -> path of its joint in the source, scaled by the leg length ratio, shape (frame, 3) [m].
+    """Return body name -> path of its joint in the source, scaled by leg length, shape (frame, 3) [m].
 
     The source is shifted so that the middle of the hips lies, on average, where the motion's does.
     """
@@ -89,13 +93,13 @@ def scaled_source(
     position = clip.pose[1]
     paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}
     hips = ("FemurR", "FemurL")
-    own = sum(frames.position[:, skeleton.body(name)] for name in hips) / 2.0
-    shift = (own - sum(paths[name] for name in hips) / 2.0).mean(axis=0)
+    own = frames.position[:, [skeleton.body(name) for name in hips]]
+    shift = (own - np.stack([paths[name] for name in hips], axis=1)).mean(axis=(0, 1))
     return {body: path + shift for body, path in paths.items()}
 
 
 def sliding_ratio(skeleton: Skeleton, frames: Frames, fps: float) -> float:
-    """Return the share of frames in which a sole point that touches the ground slides before the next frame."""
+    """Return the share of frames in which a sole point slides while it touches the ground."""
     slides = np.zeros(len(frames.position) - 1, dtype=np.bool_)
     for side in feet(skeleton):
         points = sole_points(skeleton, frames, side)
@@ -108,7 +112,7 @@ def sliding_ratio(skeleton: Skeleton, frames: Frames, fps: float) -> float:
 
 
 def skating_ratio(frames: Frames, feet: list[int], fps: float) -> float:
-    """Return the share of frames in which a foot joint slides: low before and after, and fast now and over five frames."""
+    """Return the share of frames in which a foot joint is low, and fast at once and over five frames."""
     foot = frames.position[:, feet]
     speed = np.linalg.norm(np.diff(foot[..., [0, 2]], axis=0), axis=2) * fps
     width = min(5, len(speed))

@@ -1,8 +1,9 @@
 """Retargeting: a clip of any known skeleton becomes a motion of a body.
 
-World orientations are carried over: each body turns away from its rest pose as its joint in the source turns away from the
-source's T-pose. Limbs point exactly as the source's do; where the body has a hinge, the limb above is turned about its own axis
-until the hinge can reach that direction. The root follows the middle of the hips, scaled by the length of the legs.
+World orientations are carried over: each body turns away from its rest pose as its joint in the source turns
+away from the source's T-pose. Limbs point exactly as the source's do; where the body has a hinge, the limb
+above is turned about its own axis until the hinge can reach that direction. The root follows the middle of
+the hips, scaled by the length of the legs.
 """
 
 from collections.abc import Mapping
@@ -22,10 +23,16 @@ from musclegym.skeleton import BALL, FREE, HINGE, Skeleton
 if TYPE_CHECKING:
     from musclegym.body import Body
 
-LIMBS = {a + s: b + s for s in "RL" for a, b in (("Femur", "Tibia"), ("Tibia", "Talus"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))}
-SHARED = {"Spine": "Torso", "Neck": "Head"}  # without a joint of its own, such a body takes half of the next one's turn
-STRAIGHT = 0.26  # sine of the flexion (15 degrees) below which the source's twist counts more than the plane of the limb [-]
-SMALL_TURN = np.radians(15.0)  # heading change per cycle that is taken for an error in closing the loop [rad]
+LIMBS = {
+    a + s: b + s
+    for s in "RL"
+    for a, b in (("Femur", "Tibia"), ("Tibia", "Talus"), ("Arm", "ForeArm"), ("ForeArm", "Hand"))
+}
+# Without a joint of its own, such a body takes half of the next one's turn.
+SHARED = {"Spine": "Torso", "Neck": "Head"}
+# Sine of the flexion (15 degrees) below which the source's twist counts more than the plane of the limb.
+STRAIGHT = 0.26
+SMALL_TURN = np.radians(15.0)  # heading change per cycle that counts as an error in closing the loop [rad]
 
 
 def retarget(
@@ -43,12 +50,14 @@ def retarget(
         clip: the recorded motion.
         body: who shall move, of the 23-body family.
         fps: frames per second of the motion [1/s].
-        mapping: body name -> joint name, for a skeleton of no known family; its zero pose must face +z, near a T-pose.
+        mapping: body name -> joint name, for a skeleton of no known family; its zero pose must face +z, near
+            a T-pose.
         cyclic: whether the motion repeats; by default as the clip says.
         keep_place: stay where the clip was recorded, instead of starting at x = z = 0 and heading along +z.
 
     Raises:
-        ValueError: if the skeleton is of no known family and there is no mapping, or the mapping does not fit.
+        ValueError: if the skeleton is of no known family and there is no mapping, or the mapping does not
+            fit.
     """
     skeleton = body.skeleton
     family = find_family(clip, mapping)
@@ -72,8 +81,8 @@ def retarget(
 def without_lead_in(clip: Clip) -> Clip:
     """Return the clip without the zero pose that CMU conversions put before the motion.
 
-    Such a clip starts within 3 degrees of its zero pose and leaves it more than five times as fast as it moves later. The
-    step was low-pass filtered with the rest, so 0.1 s go.
+    Such a clip starts within 3 degrees of its zero pose and leaves it more than five times as fast as it
+    moves later. The step was low-pass filtered with the rest, so 0.1 s go.
     """
     turn = mean_angle(clip.rotation[:-1].transpose(0, 1, 3, 2) @ clip.rotation[1:])
     starts_at_zero = mean_angle(clip.rotation[:1])[0] < np.radians(3.0)
@@ -91,8 +100,8 @@ def mean_angle(rotation: Array) -> Array:
 def copy_rotations(clip: Clip, skeleton: Skeleton) -> Array:
     """Return the poses (frame, dof) that MASS's own reader makes of a clip recorded on the very body.
 
-    Bodies take over the rotations of the joints that their `motion_names` state, hinges the part about their axis; bodies
-    without such a name stay at rest. The root's displacement is its position in the file.
+    Bodies take over the rotations of the joints that their `motion_names` state, hinges the part about their
+    axis; bodies without such a name stay at rest. The root's displacement is its position in the file.
 
     Raises:
         ValueError: if the clip lacks a joint that the body names.
@@ -126,7 +135,12 @@ def follow(clip: Clip, family: Family, skeleton: Skeleton) -> tuple[Array, float
 def leg_length_ratio(clip: Clip, family: Family, skeleton: Skeleton) -> float:
     """Return the length of the body's legs, hip to ankle, over that of the source's."""
     own = source = 0.0
-    for upper, lower in (("FemurR", "TibiaR"), ("TibiaR", "TalusR"), ("FemurL", "TibiaL"), ("TibiaL", "TalusL")):
+    for upper, lower in (
+        ("FemurR", "TibiaR"),
+        ("TibiaR", "TalusR"),
+        ("FemurL", "TibiaL"),
+        ("TibiaL", "TalusL"),
+    ):
         bone = skeleton.joint_position[skeleton.body(lower)] - skeleton.joint_position[skeleton.body(upper)]
         own += float(np.linalg.norm(bone))
         source += float(np.linalg.norm(clip.bone(family.joints[upper], family.joints[lower])))
@@ -134,12 +148,12 @@ def leg_length_ratio(clip: Clip, family: Family, skeleton: Skeleton) -> float:
 
 
 def t_pose(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array]:
-    """Return body name -> world orientation (3, 3) of its joint when the source stands as the body does at rest."""
+    """Return body name -> orientation (3, 3) of its joint when the source stands as the body at rest."""
     out: dict[str, Array] = {}
     for name, joint in family.joints.items():
         out[name] = family.t_pose.get(name, np.eye(3))
         end = LIMBS.get(name)
-        if end in family.joints:
+        if end is not None and end in family.joints:
             bone = skeleton.joint_position[skeleton.body(end)] - skeleton.joint_position[skeleton.body(name)]
             source = out[name] @ clip.bone(joint, family.joints[end])
             out[name] = shortest_turns(source[None], bone[None])[0] @ out[name]
@@ -149,7 +163,7 @@ def t_pose(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array]:
 def wanted_turns(
     rotation: Array, rest: Mapping[str, Array], clip: Clip, family: Family, skeleton: Skeleton
 ) -> Array:
-    """Return how far each body should be turned away from its rest pose, in the world, shape (frame, body, 3, 3)."""
+    """Return how far each body should be turned from its rest pose, in the world, (frame, body, 3, 3)."""
     out = np.empty((len(rotation), skeleton.n_bodies, 3, 3))
     for body, name in enumerate(skeleton.body_names):
         if name in family.joints:
@@ -170,7 +184,7 @@ def halfway(start: Array, end: Array) -> Array:
 
 
 def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
-    """Return the poses (frame, dof), root displacement left zero, whose bodies are turned as wanted, and the share clipped.
+    """Return poses (frame, dof) with the bodies turned as wanted, root not displaced, and the share clipped.
 
     Args:
         turn: wanted rotation of each body away from rest, in the world, shape (frame, body, 3, 3).
@@ -190,7 +204,9 @@ def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
             wanted = turn_limb(turn, skeleton, body) if kind == BALL else turn[:, body]
             local = np.swapaxes(base, -1, -2) @ wanted @ skeleton.joint_rotation[body]
             values = Rotation.from_matrix(local).as_rotvec()
-        q[:, columns] = values if kind == FREE else np.clip(values, skeleton.lower[columns], skeleton.upper[columns])
+        q[:, columns] = (
+            values if kind == FREE else np.clip(values, skeleton.lower[columns], skeleton.upper[columns])
+        )
         clipped += int(np.count_nonzero(np.abs(q[:, columns] - values) > 1e-9))
         vector = q[:, columns] * tree.axis[body] if kind == HINGE else q[:, columns]
         actual[:, body] = base @ Rotation.from_rotvec(vector).as_matrix()
@@ -210,12 +226,13 @@ def bone_at_rest(skeleton: Skeleton, body: int, end: int) -> Array:
 
 
 def turn_limb(turn: Array, skeleton: Skeleton, body: int) -> Array:
-    """Return the wanted turn of `body`, twisted about its bone so that a hinge at its end reaches where the next bone points.
+    """Return the wanted turn of `body`, twisted about its bone so that the hinge at its end fits.
 
-    A hinge keeps the next bone's component along its axis. With axis a, bone u (both of this body) and the direction e wanted
-    for the next bone, seen in this body, the twist phi must give (Rot(u, phi) a) . e = a . v, where v is the next bone at rest:
-    A cos phi + B sin phi + C = a . v. Of the two solutions the one nearer to zero is taken, weighted down as the limb gets
-    straight and phi loses its meaning.
+    The next bone shall point as wanted.
+    A hinge keeps the next bone's component along its axis. With axis a, bone u (both of this body) and the
+    direction e wanted for the next bone, seen in this body, the twist phi must give (Rot(u, phi) a) . e = a .
+    v, where v is the next bone at rest: A cos phi + B sin phi + C = a . v. Of the two solutions the one
+    nearer to zero is taken, weighted down as the limb gets straight and phi loses its meaning.
     """
     hinge = limb_end(skeleton, body)
     end = None if hinge is None or skeleton.joint_kind[hinge] != HINGE else limb_end(skeleton, hinge)
@@ -241,7 +258,8 @@ def hinge_angle(relative: Array, skeleton: Skeleton, body: int) -> Array:
     """Return the angle (frame,) [rad] of the hinge of `body` that comes nearest to a wanted turn.
 
     Args:
-        relative: wanted orientation, away from rest in the world's axes, seen from the joint frame, shape (frame, 3, 3).
+        relative: wanted orientation, away from rest in the world's axes, seen from the joint frame, shape
+            (frame, 3, 3).
         skeleton: whose hinge.
         body: of a limb, so that its bone shall point as wanted; else its whole rotation counts.
     """
@@ -260,15 +278,16 @@ def hinge_angle(relative: Array, skeleton: Skeleton, body: int) -> Array:
 
 
 def heading(q: Array) -> Array:
-    """Return the direction in which the pelvis faces, about the vertical from +z towards +x, shape (frame,) [rad]."""
+    """Return where the pelvis faces, about the vertical from +z towards +x, shape (frame,) [rad]."""
     forward = Rotation.from_rotvec(q[:, :3]).as_matrix()[:, :, 2]
     return np.arctan2(forward[:, 0], forward[:, 2])
 
 
 def at_origin(q: Array, fps: float) -> Array:
-    """Return the poses turned and moved so that the root starts at x = z = 0 of its rest position and faces +z.
+    """Return the poses turned and moved to start at x = z = 0 of the root's rest position, facing +z.
 
-    A pelvis swings while walking, so the mean heading of the first second counts, unless the body turns in that time.
+    A pelvis swings while walking, so the mean heading of the first second counts, unless the body turns in
+    that time.
     """
     angles = heading(q[: int(fps) + 1])
     swing = (angles - angles[0] + np.pi) % (2.0 * np.pi) - np.pi
@@ -281,9 +300,10 @@ def at_origin(q: Array, fps: float) -> Array:
 
 
 def close_cycle(skeleton: Skeleton, q: Array) -> tuple[float, Array]:
-    """Change the poses `q` (frame, dof) in place so that the last is the first carried on; return heading and displacement.
+    """Change `q` (frame, dof) in place so that its end is its start, carried on; return heading and path.
 
-    What the last pose lacks is spread evenly over the cycle. A heading change below 15 degrees counts as such a lack.
+    What the last pose lacks is spread evenly over the cycle. A heading change below 15 degrees counts as such
+    a lack.
     """
     first, last = q[0].copy(), q[-1]
     start, end = heading(q[[0, -1]])
@@ -305,12 +325,14 @@ def close_cycle(skeleton: Skeleton, q: Array) -> tuple[float, Array]:
 
 def thrice(q: Array, turned: float, displacement: Array) -> Array:
     """Return three cycles of a closed motion `q` (frame, dof), the given one in the middle."""
-    cycles = [np.array([carried_on(pose, count, turned, displacement) for pose in q[:-1]]) for count in (-1, 0, 1)]
+    cycles = [
+        np.array([carried_on(pose, count, turned, displacement) for pose in q[:-1]]) for count in (-1, 0, 1)
+    ]
     return np.concatenate([*cycles, carried_on(q[-1], 1, turned, displacement)[None]])
 
 
 def velocities(skeleton: Skeleton, q: Array, fps: float, cyclic: bool) -> Array:
-    """Return the velocities (frame, dof) of poses by central differences; a cyclic motion's run on over its end."""
+    """Return velocities (frame, dof) by central differences; a cyclic motion's run on over its end."""
     qd = skeleton.velocities(q, fps)
     if cyclic:
         seam = 0.5 * fps * (skeleton.difference(q[0], q[1]) - skeleton.difference(q[-1], q[-2]))

@@ -22,11 +22,13 @@ SPACING = 1.05  # between neighbouring figures [m]
 Bones = list[tuple[str, Array, Array]]  # side, path of both ends (frame, 3)
 
 
-def draw_sheet(pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: Mapping[str, str] | None = None) -> None:
+def draw_sheet(
+    pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: Mapping[str, str] | None = None
+) -> None:
     """Draw, for every clip and its motion made with `keep_place`, both from the side and from the front.
 
-    Left limbs are blue, right ones red. From the side the figures face right; from the front their left is on the
-    right of the picture.
+    Left limbs are blue, right ones red. From the side the figures face right; from the front their left is on
+    the right of the picture.
     """
     figure = Figure(figsize=(20, 5.4 * len(pairs)), layout="constrained")
     panels = figure.subplots(2 * len(pairs), 2, squeeze=False)

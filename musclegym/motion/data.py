@@ -1,0 +1,243 @@
+"""The command `musclegym data`: look at motion files and at what retargeting makes of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from musclegym.body import Body, load_body
+from musclegym.manifest import write_json
+from musclegym.motion.clip import Clip
+from musclegym.motion.families import Family, find_family
+from musclegym.motion.load import load_clip
+from musclegym.motion.motion import Motion
+from musclegym.motion.quality import measure
+from musclegym.motion.retarget import retarget
+from musclegym.motion.sheet import draw_sheet
+
+GRAVITY = 9.81  # [m/s^2]
+COLUMNS = {  # figure -> heading and format in the table
+    "frames": ("frames", "d"),
+    "fps": ("fps", ".4g"),
+    "seconds": ("s", ".1f"),
+    "speed": ("m/s", ".2f"),
+    "limb_error": ("limb mm", ".1f"),
+    "world_error": ("world mm", ".1f"),
+    "sliding": ("sliding", ".3f"),
+    "skating": ("skating", ".3f"),
+    "penetration": ("under mm", ".2f"),
+    "deepest": ("deepest", ".1f"),
+    "clipped": ("clipped", ".3f"),
+}
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """Print what motion files hold, how well the body follows them, and what looks wrong.
+
+    Columns: m/s, mean horizontal speed of the source's pelvis; limb mm, mean distance of knees, ankles,
+    elbows and wrists from the source's, limb root on limb root, with the source's bones scaled to the body's;
+    world mm, the same in the world, with the whole source scaled by leg length; sliding, share of frames in which
+    a sole moves while it touches the ground; skating, share in which the ball of a foot is low and fast;
+    under mm and deepest, mean and largest depth of the soles under the ground; clipped, share of joint angles
+    that limits changed.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Motion files, folders of them, or names of embedded motions."""
+    body: str = "human"
+    """Name or file of the body that follows."""
+    fps: float = 30.0
+    """Frame rate of the motions made [1/s]."""
+    json: Path | None = None
+    """File to write the figures to."""
+
+
+@dataclass(frozen=True)
+class SheetConfig:
+    """Draw stick figures of each clip and of the body that follows it, from the side and the front."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Motion files, folders of them, or names of embedded motions."""
+    out: Path
+    """Picture to write (PNG)."""
+    body: str = "human"
+    """Name or file of the body that follows."""
+    fps: float = 30.0
+    """Frame rate of the motions made [1/s]."""
+
+
+Command = (
+    Annotated[InspectConfig, tyro.conf.subcommand("inspect")]
+    | Annotated[SheetConfig, tyro.conf.subcommand("sheet")]
+)
+
+
+def main(args: list[str]) -> None:
+    """Run `musclegym data`.
+
+    Raises:
+        FileNotFoundError: if a file is missing, or a folder holds no motion.
+        ValueError: if a file cannot be read or retargeted.
+    """
+    config: InspectConfig | SheetConfig = tyro.cli(Command, args=args, prog="musclegym data")  # pyright: ignore
+    if isinstance(config, InspectConfig):
+        record = inspect(config)
+        print(text(record))
+        if config.json is not None:
+            write_json(config.json, record)
+        if record["refused"]:
+            raise ValueError(
+                f"{len(record['refused'])} of these files could not be read; the reasons are above"
+            )
+    else:
+        sheet(config)
+        print(f"wrote {config.out}")
+
+
+def inspect(config: InspectConfig) -> dict[str, Any]:
+    """Return the figures of every file, their means per family of skeletons, and the files refused."""
+    body = load_body(config.body)
+    files = motion_files(config.files)
+    outcomes = [describe_or_refuse(file, body, config.fps) for file in tqdm(files, disable=len(files) < 20)]
+    clips = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    families = sorted({clip["family"] for clip in clips})
+    means = [mean_of([clip for clip in clips if clip["family"] == family]) for family in families]
+    return {"body": body.name, "fps": config.fps, "clips": clips, "families": means, "refused": refused}
+
+
+def describe_or_refuse(file: Path, body: Body, fps: float) -> dict[str, Any] | str:
+    """Return the figures of one file, or why it cannot be read or retargeted."""
+    try:
+        return describe(load_clip(file), body, fps)
+    except ValueError as error:
+        return str(error)
+
+
+def sheet(config: SheetConfig) -> None:
+    """Draw the contact sheet."""
+    if config.out.suffix.lower() != ".png":
+        raise ValueError(
+            f"the picture must be a PNG file, but --out is {config.out}; use {config.out.with_suffix('.png')}"
+        )
+    body = load_body(config.body)
+    clips = [load_clip(file) for file in motion_files(config.files)]
+    draw_sheet([(clip, compared(clip, body, config.fps)) for clip in clips], config.out)
+
+
+def motion_files(given: Sequence[Path]) -> list[Path]:
+    """Return the files meant by paths, folders and embedded names.
+
+    Raises:
+        FileNotFoundError: if a folder holds no motion.
+        ValueError: if nothing is given.
+    """
+    if not given:
+        raise ValueError(
+            "name at least one motion file, folder or embedded motion, but none is given; try: walk"
+        )
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = [file for file in sorted(path.rglob("*")) if looks_like_motion(file)]
+            if not inside:
+                raise FileNotFoundError(
+                    f"{path} must hold motion files (.bvh, DeepMimic .txt), but has none; name another folder"
+                )
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def looks_like_motion(file: Path) -> bool:
+    """Whether a file in a folder is taken for a motion: any BVH file, and JSON with frames."""
+    if file.suffix.lower() == ".bvh":
+        return True
+    if file.suffix.lower() not in (".txt", ".json") or not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return b'"Frames"' in stream.read(4096)
+
+
+def compared(clip: Clip, body: Body, fps: float) -> Motion:
+    """Return the motion of a clip for comparison: where it was recorded, and open at its ends."""
+    return retarget(clip, body, fps, cyclic=False, keep_place=True)
+
+
+def describe(clip: Clip, body: Body, fps: float) -> dict[str, Any]:
+    """Return the figures of one clip."""
+    family = find_family(clip, None)
+    quality = asdict(measure(clip, compared(clip, body, fps)))
+    leg, speed = leg_length(clip, family), source_speed(clip, family)
+    return {
+        "name": clip.name,
+        "source": clip.source,
+        "family": family.name,
+        "joints": len(clip.names),
+        "frames": len(clip.root),
+        "fps": clip.fps,
+        "seconds": clip.duration,
+        "unit": clip.unit,
+        "leg": leg,
+        "speed": speed,
+        **quality,
+        "warnings": list(warnings(leg, speed)),
+    }
+
+
+def leg_length(clip: Clip, family: Family) -> float:
+    """Return the length of the source's left leg, hip to ankle [m]."""
+    hip, knee, ankle = (family.joints[name] for name in ("FemurL", "TibiaL", "TalusL"))
+    return float(np.linalg.norm(clip.bone(hip, knee)) + np.linalg.norm(clip.bone(knee, ankle)))
+
+
+def source_speed(clip: Clip, family: Family) -> float:
+    """Return the mean horizontal speed of the source's pelvis, its path sampled ten times a second [m/s]."""
+    pelvis = clip.pose[1][:, clip.joint(family.joints["Pelvis"])]
+    every = max(round(clip.fps / 10.0), 1)
+    points = pelvis[::every, [0, 2]]
+    span = (len(points) - 1) * every / clip.fps
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum() / span) if span else 0.0
+
+
+def warnings(leg: float, speed: float) -> Iterator[str]:
+    """Say what is implausible about a source."""
+    if not 0.55 < leg < 1.1:
+        yield f"its legs are {leg:.2f} m long: read it with unit=METRES_PER_UNIT"
+    # The fastest people reach 12 m/s, a dimensionless speed of about 4; runs in motion data stay below 2.
+    if speed / np.sqrt(GRAVITY * leg) > 2.2:
+        yield f"it moves at {speed:.1f} m/s on legs of {leg:.2f} m: check frame time and unit (fps=, unit=)"
+
+
+def mean_of(clips: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the means of the figures of clips of one family, and sums of frames and seconds."""
+    out: dict[str, Any] = {"family": clips[0]["family"], "clips": len(clips)}
+    for key in COLUMNS:
+        values = [clip[key] for clip in clips]
+        total = key in ("frames", "seconds")
+        out[key] = sum(values) if total else max(values) if key == "deepest" else float(np.mean(values))
+    return out
+
+
+def text(record: dict[str, Any]) -> str:
+    """Return the figures as a table, with the warnings and refusals below."""
+    rows = [(clip["name"], clip) for clip in record["clips"]]
+    rows += [(f"{mean['clips']} x {mean['family'].split(',')[0]}", mean) for mean in record["families"]]
+    width = max((len(name) for name, _ in rows), default=6)
+    lines = [" ".join([f"{'clip':<{width}}", *(f"{title:>8}" for title, _ in COLUMNS.values())])]
+    for index, (name, figures) in enumerate(rows):
+        if index == len(record["clips"]):
+            lines.append(f"means per family on {record['body']} (frames and seconds: sums; deepest: largest)")
+        cells = [f"{figures[key]:>8{form}}" for key, (_, form) in COLUMNS.items()]
+        lines.append(" ".join([f"{name:<{width}}", *cells]))
+    lines += [
+        f"warning: {clip['source']}: {warning}" for clip in record["clips"] for warning in clip["warnings"]
+    ]
+    lines += [f"refused: {reason}" for reason in record["refused"]]
+    return "\n".join(lines)
