@@ -27,7 +27,7 @@ def mirrored(skeleton: Skeleton, states: Array) -> Array:
 
 
 def _mirror_matrices(skeleton: Skeleton) -> tuple[Array, Array]:
-    """Return the matrices (dof, dof) that mirror q and qd; they differ where the root's displacement stands."""
+    """Return the matrices (dof, dof) that mirror q and qd; they differ at the root's displacement."""
     position = np.zeros((skeleton.n_dofs, skeleton.n_dofs))
     for body, name in enumerate(skeleton.body_names):
         image = _image(skeleton, name)

@@ -1,17 +1,22 @@
 """Named loss terms of next-state prediction, each without its weight.
 
-Errors are measured in the tangent space of the state and divided by the size of one frame's change, block by block (root
-rotation, root displacement, ball joints, hinges), so that 0 is perfect and doing nothing scores 1.
+Errors are measured in the tangent space of the state and divided by the size of one frame's change, block by
+block (root rotation, root displacement, ball joints, hinges), so that 0 is perfect and doing nothing scores
+1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import torch
-from torch import Tensor
+import tyro
+from torch import Tensor, nn
 
 from musclegym.motion.features import Pose, StateLayout
+from musclegym.pretrain.chains import ChainConfig, Chains
 from musclegym.pretrain.motion_nn import MotionNN
+from musclegym.pretrain.windows import Windows
 from musclegym.rotation import Array
 
 
@@ -29,73 +34,79 @@ class LossWeights:
     """Squared second difference of the predicted positions."""
 
     rollout_position: float = 1.0
-    """Squared error of positions when predictions are fed back."""
+    """Squared error of the next positions after fed-back predictions."""
 
     rollout_velocity: float = 0.1
-    """Squared error of velocities when predictions are fed back."""
+    """Squared error of the next velocities after fed-back predictions."""
 
 
-class Losses:
-    """Loss terms on one body, with the size of a frame's change in its training motions."""
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What batches are made of."""
 
-    def __init__(self, layout: StateLayout, motions: list[Array]) -> None:
-        """Measure how much positions and velocities of `motions` (frame, 2 dof) change in a frame."""
-        self.layout = layout
-        poses = [layout.pose(states) for states in motions]
-        changes = [layout.difference(pose.at(slice(-1)), pose.at(slice(1, None))) for pose in poses]
-        square = np.concatenate(changes) ** 2
-        scale = np.ones(layout.n_state)
-        for block in (block for block in layout.dof_blocks.values() if block.size):
-            for columns in (block, block + layout.n_dofs):
-                scale[columns] = np.sqrt(square[:, columns].mean()) + 1e-6
-        self.scale = torch.as_tensor(scale, dtype=torch.float32)
+    batch: int = 64
+    """Windows per step."""
 
-    def next_state(self, model: MotionNN, poses: Pose, noise: Tensor) -> dict[str, Tensor]:
-        """Return the terms of one-step prediction at every frame.
+    rollout_share: float = 0.5
+    """Share of the batch that comes from rollouts of the model itself instead of true motion."""
 
-        Args:
-            model: the network.
-            poses: true motion, leading axes (batch, window + 1).
-            noise: changes added to the frames that the network sees, shape (batch, window, 2 dof).
+    noise: float = 0.2
+    """Noise on the true states that the network sees, as a share of what changes in a frame."""
 
-        Returns:
-            `position`, `velocity` and `smoothness`.
-        """
-        n = self.layout.n_dofs
-        seen = self.layout.advance(poses.at((slice(None), slice(-1))), noise)
-        wanted = self.layout.difference(seen, poses.at((slice(None), slice(1, None))))
+    chains: Annotated[ChainConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=ChainConfig)
+    """How those rollouts are kept going."""
+
+
+class NextStateObjective(nn.Module):
+    """Draws batches of true windows with noise and of chains, and measures the loss terms on them."""
+
+    def __init__(
+        self, layout: StateLayout, motions: list[Array], window: int, config: ObjectiveConfig
+    ) -> None:
+        """Prepare windows and chains over `motions` (frame, 2 dof) each."""
+        super().__init__()
+        self.layout, self.config = layout, config
+        self.scale = frame_change(layout, motions)
+        self.windows = Windows(layout, motions, window + 1)
+        self.chains = Chains(layout, self.windows, self.scale, config.chains)
+
+    def forward(self, model: MotionNN, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Return the terms of one batch."""
+        layout, n, config = self.layout, self.layout.n_dofs, self.config
+        chained = round(config.rollout_share * config.batch)
+        fresh = config.batch - chained
+        true = self.windows.poses.at(self.windows.draw(fresh, generator))
+        shape = fresh, self.windows.length - 1, layout.n_state
+        noise = config.noise * self.scale * torch.randn(shape, generator=generator)
+        seen = layout.advance(true.at((slice(None), slice(-1))), noise)
+        wanted = true.at((slice(None), slice(1, None)))
+        chosen, visited, following = self.chains.visit(chained, generator)
+        seen, wanted = joined(seen, visited), joined(wanted, following)
         predicted = model.changes(seen)
-        error = (predicted - wanted) / self.scale
+        square = ((predicted - layout.difference(seen, wanted)) / self.scale) ** 2
         second = (predicted[:, 1:, :n] - predicted[:, :-1, :n]) / self.scale[:n]
-        return {
-            "position": (error[..., :n] ** 2).mean(),
-            "velocity": (error[..., n:] ** 2).mean(),
-            "smoothness": (second**2).mean(),
-        }
+        if chained:
+            last = (slice(fresh, None), -1)
+            reached = layout.advance(seen.at(last), predicted[last].detach())
+            self.chains.advance(chosen, visited, reached)
+        parts = {"": square[:fresh], "rollout_": square[fresh:]}
+        terms = {f"{name}position": part[..., :n].mean() for name, part in parts.items() if len(part)}
+        terms |= {f"{name}velocity": part[..., n:].mean() for name, part in parts.items() if len(part)}
+        return terms | {"smoothness": (second**2).mean()}
 
-    def rollout(self, model: MotionNN, poses: Pose, noise: Tensor, steps: int) -> dict[str, Tensor]:
-        """Return the terms of predictions that are fed back `steps` times.
 
-        Gradients flow through the whole chain. The error after k steps is divided by k changes.
+def joined(first: Pose, second: Pose) -> Pose:
+    """Return two batches of poses as one."""
+    return Pose(*(torch.cat(parts) for parts in zip(first, second, strict=True)))
 
-        Args:
-            model: the network.
-            poses: true motion, leading axes (batch, context + steps).
-            noise: changes added to the context, shape (batch, context, 2 dof).
-            steps: predictions to make.
 
-        Returns:
-            `rollout_position` and `rollout_velocity`.
-        """
-        n, context = self.layout.n_dofs, poses.velocity.shape[1] - steps
-        seen = self.layout.advance(poses.at((slice(None), slice(context))), noise)
-        squares = []
-        for step in range(steps):
-            following = model.next_pose(seen.at((slice(None), slice(-model.window, None))))
-            seen = Pose(
-                *(torch.cat([old, new[:, None]], dim=1) for old, new in zip(seen, following, strict=True))
-            )
-            error = self.layout.difference(following, poses.at((slice(None), context + step))) / self.scale
-            squares.append(error**2 / (step + 1) ** 2)
-        square = torch.stack(squares)
-        return {"rollout_position": square[..., :n].mean(), "rollout_velocity": square[..., n:].mean()}
+def frame_change(layout: StateLayout, motions: list[Array]) -> Tensor:
+    """Return the root mean square change of a frame, shape (2 dof,), the same within each block of DoFs."""
+    poses = [layout.pose(states) for states in motions]
+    changes = [layout.difference(pose.at(slice(-1)), pose.at(slice(1, None))) for pose in poses]
+    square = np.concatenate(changes) ** 2
+    scale = np.ones(layout.n_state)
+    for block in (block for block in layout.dof_blocks.values() if block.size):
+        for columns in (block, block + layout.n_dofs):
+            scale[columns] = np.sqrt(square[:, columns].mean()) + 1e-6
+    return torch.as_tensor(scale, dtype=torch.float32)

@@ -1,7 +1,7 @@
 """Measures of predicted motion: distance from the truth, and whether it stays alive and on its feet.
 
-Definitions and thresholds of skating follow "GMD" (Karunratanakul et al. 2023), as later work on HumanML3D uses
-them; the others are stated with each function.
+Definitions and thresholds of skating follow "GMD" (Karunratanakul et al. 2023), as later work on HumanML3D
+uses them; the others are stated with each function.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def joint_error(predicted: Array, true: Array, *, root_relative: bool) -> Array:
 
 
 def explained(error: Array, change: Array) -> float:
-    """Return R^2 of a predicted change: 1 - sum(error^2) / sum((change - mean change)^2), over (sample, number)."""
+    """Return R^2 of predicted changes (sample, number): 1 - sum(error^2) / sum((change - mean change)^2)."""
     spread = ((change - change.mean(axis=0)) ** 2).sum()
     return float(1.0 - (error**2).sum() / spread) if spread > 0.0 else float("nan")
 
@@ -38,15 +38,15 @@ def skill(error: Array, reference: Array) -> float:
 
 
 def growth_exponent(error: float, later: float, ratio: float) -> float:
-    """Return p in error ~ horizon^p between two horizons with this `ratio`; below 1 the error grows sublinearly."""
+    """Return p in error ~ horizon^p for horizons with this `ratio`; below 1 the error grows sublinearly."""
     return float(np.log(later / error) / np.log(ratio)) if error > 0.0 and later > 0.0 else float("nan")
 
 
 def skating_ratio(feet: Array, fps: float) -> float:
     """Return the fraction of frames in which a low foot moves along the ground.
 
-    A foot skates from t to t + 1 if it is below 0.05 m at both and its planar speed exceeds 0.5 m/s, both at that
-    instant and in the mean over five frames.
+    A foot skates from t to t + 1 if it is below 0.05 m at both and its planar speed exceeds 0.5 m/s, both at
+    that instant and in the mean over five frames.
 
     Args:
         feet: positions of points of the feet, shape (..., frame, foot, 3) [m].
@@ -64,8 +64,8 @@ def skating_ratio(feet: Array, fps: float) -> float:
 def diverged(height: Array, speed: Array, true_height: Array, true_speed: Array) -> npt.NDArray[np.bool_]:
     """Tell which rollouts leave what the data does.
 
-    A rollout diverges when a number stops being finite, when the root leaves the data's range of heights by more than
-    20 % of the limit it passes, or moves faster than 1.5 times the data's fastest.
+    A rollout diverges when a number stops being finite, when the root leaves the data's range of heights by
+    more than 20 % of the limit it passes, or moves faster than 1.5 times the data's fastest.
 
     Args:
         height: of the root, shape (rollout, frame) [m].
@@ -83,7 +83,8 @@ def frozen(joint_velocity: Array, true_joint_speed: Array, frames: int = 30) -> 
 
     Args:
         joint_velocity: shape (rollout, frame, joint dof) [rad/s].
-        true_joint_speed: mean absolute joint velocity of the clip each rollout started from, (rollout,) [rad/s].
+        true_joint_speed: mean absolute joint velocity of the clip each rollout started from, (rollout,)
+            [rad/s].
         frames: length of the end that is looked at.
     """
     return np.abs(joint_velocity[:, -frames:]).mean(axis=(1, 2)) < 0.3 * true_joint_speed

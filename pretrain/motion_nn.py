@@ -1,8 +1,9 @@
 """MotionNN: a causal transformer that predicts the next state of a motion from the states so far.
 
-It sees heading-invariant features (`musclegym.motion.features`) and predicts how positions and velocities change, in the
-body's own frames, as a correction to going on at constant velocity. Turning or shifting the world therefore turns or
-shifts the prediction, and a network that has learned nothing predicts constant velocity.
+It sees heading-invariant features (`musclegym.motion.features`) and predicts how positions and velocities
+change, in the body's own frames, as a correction to going on at constant velocity. Turning or shifting the
+world therefore turns or shifts the prediction, and a network that has learned nothing predicts constant
+velocity.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ class Prior(Protocol):
     """Anything that predicts the next state of a motion: MotionNN and its baselines."""
 
     def predict(self, window: Tensor) -> Tensor:
-        """Return the next states (batch, 2 dof) after windows of states (batch, frame, 2 dof), oldest first."""
+        """Return the states (batch, 2 dof) after windows of states (batch, frame, 2 dof), oldest first."""
         ...
 
 
@@ -55,7 +56,8 @@ class MotionNNConfig:
             )
         if min(self.depth, self.window) < 1:
             raise ValueError(
-                f"depth and window must be at least 1, but they are {self.depth} and {self.window}; use e.g. 4 and 16"
+                f"depth and window must be at least 1, but they are {self.depth} and {self.window}; use e.g. "
+                f"4 and 16"
             )
 
 
@@ -93,20 +95,20 @@ class MotionNN(nn.Module):
         return self.config.window
 
     def set_statistics(self, statistics: Mapping[str, Tensor]) -> None:
-        """Store `feature_mean`, `feature_scale` (feature,) and `change_scale` (2 dof,), saved with the weights."""
+        """Store what `statistics_of` measured; it is saved with the weights."""
         for name, value in statistics.items():
             getattr(self, name).copy_(value)
 
     def hidden(self, features: Tensor) -> Tensor:
-        """Return what the network knows at each frame (batch, frame, width) from features (batch, frame, feature).
+        """Return hidden states (batch, frame, width) from features (batch, frame, feature).
 
         Raises:
             ValueError: if there are more frames than the window holds.
         """
         if features.shape[-2] > self.window:
             raise ValueError(
-                f"a window holds at most {self.window} frames, but {features.shape[-2]} were given; pass the last "
-                f"{self.window}"
+                f"a window holds at most {self.window} frames, but {features.shape[-2]} were given; pass the "
+                f"last {self.window}"
             )
         normal = (features - self.feature_mean) / self.feature_scale
         hidden = self.embed(normal.clamp(-FEATURE_LIMIT, FEATURE_LIMIT))
@@ -115,7 +117,7 @@ class MotionNN(nn.Module):
         return self.norm(hidden)
 
     def changes(self, poses: Pose) -> Tensor:
-        """Return the predicted change to the next frame at every frame of `poses` (batch, frame): (..., 2 dof).
+        """Return the predicted change to the next frame (batch, frame, 2 dof) at every frame of `poses`.
 
         Only the correction to constant velocity is learned. Layout as in `StateLayout.difference`.
         """
@@ -129,19 +131,19 @@ class MotionNN(nn.Module):
         return self.layout.advance(poses.at(last), self.changes(poses)[last])
 
     def encode(self, window: Tensor) -> Tensor:
-        """Return features (batch, width) of windows of states (batch, frame, 2 dof): the part that policies freeze."""
+        """Return features (batch, width) of windows (batch, frame, 2 dof): the part that policies freeze."""
         return self.hidden(self.layout.features(self.layout.pose(window)))[:, -1]
 
     def predict(self, window: Tensor) -> Tensor:
-        """Return the next states (batch, 2 dof) after windows of states (batch, frame, 2 dof), oldest first."""
+        """Return the states (batch, 2 dof) after windows of states (batch, frame, 2 dof), oldest first."""
         return self.layout.state(self.next_pose(self.layout.pose(window)))
 
 
 def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) -> dict[str, Tensor]:
     """Measure the normalisation of a MotionNN on motions.
 
-    Scales have a floor at a tenth of their block's mean, so that a joint which hardly moves does not turn noise into
-    signal.
+    Scales have a floor at a tenth of their block's mean, so that a joint which hardly moves does not turn
+    noise into signal.
 
     Args:
         layout: order of the numbers of a state.
@@ -149,8 +151,8 @@ def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) ->
         fps: frames per second.
 
     Returns:
-        `feature_mean`, `feature_scale` (feature,) and `change_scale` (2 dof,), the last being the root mean square of
-        what constant velocity misses in one step.
+        `feature_mean`, `feature_scale` (feature,) and `change_scale` (2 dof,), the last being the root mean
+        square of what constant velocity misses in one step.
     """
     poses = [layout.pose(states) for states in motions]
     features = np.concatenate([layout.features(pose) for pose in poses])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from musclegym.body import Body
 from musclegym.motion.features import StateLayout
+from musclegym.motion.motion import Motion
 from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
 from musclegym.pretrain.metrics import (
     diverged,
@@ -20,7 +21,6 @@ from musclegym.pretrain.metrics import (
     skill,
 )
 from musclegym.pretrain.motion_nn import MotionNN, Prior
-from musclegym.motion.motion import Motion
 from musclegym.pretrain.windows import states_of
 from musclegym.rotation import Array
 
@@ -55,10 +55,10 @@ def rollout_stability(
     n_starts: int = 64,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure how rollouts of a prior depart from the motions they begin in, beside doing nothing and going straight.
+    """Measure how rollouts depart from the motions they begin in, beside doing nothing and going on straight.
 
-    Rollouts begin at random frames of each clip in turn. Cyclic clips go on as long as needed; at a horizon beyond
-    the end of its clip a rollout has no truth and is left out there.
+    Rollouts begin at random frames of each clip in turn. Cyclic clips go on as long as needed; at a horizon
+    beyond the end of its clip a rollout has no truth and is left out there.
 
     Args:
         prior: the network to judge.
@@ -69,9 +69,9 @@ def rollout_stability(
         seed: of the beginnings.
 
     Returns:
-        `fps`, `window`, `clips`, `starts`; `horizons`, one record for each horizon with truth: `horizon`, `starts`, and
-        for `prior`, `zero_velocity` and `constant_velocity` what `compare` measures; `growth`; and `alive`, which looks at
-        all rollouts up to the last horizon.
+        `fps`, `window`, `clips`, `starts`; `horizons`, one record for each horizon with truth: `horizon`,
+        `starts`, and for `prior`, `zero_velocity` and `constant_velocity` what `compare` measures; `growth`;
+        and `alive`, which looks at all rollouts up to the last horizon.
 
     Raises:
         ValueError: if no clip is longer than the window, or a clip has another frame rate.
@@ -79,7 +79,9 @@ def rollout_stability(
     window, last = prior.window, max(horizons)
     truth = [states_of(motion, window + last + len(motion.q)) for motion in checked(motions, prior)]
     clips, starts = draw_starts([len(states) for states in truth], window, n_starts, seed)
-    context = np.stack([truth[clip][start : start + window] for clip, start in zip(clips, starts, strict=True)])
+    context = np.stack(
+        [truth[clip][start : start + window] for clip, start in zip(clips, starts, strict=True)]
+    )
     rivals = {
         "prior": prior,
         "zero_velocity": ZeroVelocity(),
@@ -112,19 +114,20 @@ def checked(motions: Sequence[Motion], prior: MotionNN) -> Sequence[Motion]:
     for motion in motions:
         if motion.fps != prior.fps:
             raise ValueError(
-                f"rollouts need motions at the prior's {prior.fps} frames/s, but {motion.name!r} has {motion.fps}; load "
-                f"it with fps={prior.fps}"
+                f"rollouts need motions at the prior's {prior.fps} frames/s, but {motion.name!r} has "
+                f"{motion.fps}; load it with fps={prior.fps}"
             )
     return motions
 
 
 def draw_starts(lengths: Sequence[int], window: int, count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Draw clip and first frame of `count` contexts, clip after clip; 60 frames of truth follow where a clip has them."""
+    """Draw clip and first frame of `count` contexts; 60 frames of truth follow where a clip has them."""
     usable = [clip for clip, length in enumerate(lengths) if length > window]
     if not usable:
         raise ValueError(
-            f"rollouts begin with {window} true frames and need one more, but the longest of {len(lengths)} clips has "
-            f"{max(lengths, default=0)} frames; give longer motions or a prior with a shorter window"
+            f"rollouts begin with {window} true frames and need one more, but the longest of {len(lengths)} "
+            f"clips has {max(lengths, default=0)} frames; give longer motions or a prior with a shorter "
+            f"window"
         )
     random = np.random.default_rng(seed)
     clips = [usable[i % len(usable)] for i in range(count)]
@@ -144,8 +147,9 @@ def compare(
         predicted: by name, states, shape (sample, 2 dof); `zero_velocity` is the reference of the skill.
 
     Returns:
-        By name: mean distance of joints from the truth in the world and relative to the root [mm]; mean squared error of
-        positions (tangent numbers) and velocities; R^2 of the change of both since `start`; skill in both distances.
+        By name: mean distance of joints from the truth in the world and relative to the root [mm]; mean
+        squared error of positions (tangent numbers) and velocities; R^2 of the change of both since `start`;
+        skill in both distances.
     """
     n = layout.n_dofs
     true_pose, true_joints = layout.pose(true), body.joint_positions(true[:, :n])
@@ -154,7 +158,9 @@ def compare(
     for name, states in predicted.items():
         error = layout.difference(layout.pose(states), true_pose)
         joints = body.joint_positions(states[:, :n])
-        distances[name] = [joint_error(joints, true_joints, root_relative=relative) for relative in (False, True)]
+        distances[name] = [
+            joint_error(joints, true_joints, root_relative=relative) for relative in (False, True)
+        ]
         record[name] = {
             "joint_error_mm": 1000.0 * float(distances[name][0].mean()),
             "root_relative_error_mm": 1000.0 * float(distances[name][1].mean()),
@@ -170,7 +176,7 @@ def compare(
 
 
 def growth(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return how the prior's joint error grows: from 1 to 60 frames as a factor, from 10 to 60 as an exponent."""
+    """Return the growth of the joint error: from 1 to 60 frames as a factor, from 10 to 60 as an exponent."""
     errors = {record["horizon"]: record["prior"]["joint_error_mm"] for record in records}
     out = {}
     if 1 in errors and 60 in errors:
@@ -183,7 +189,7 @@ def growth(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def alive(
     prior: MotionNN, body: Body, rollouts: Array, truth: Sequence[Array], clips: Sequence[int]
 ) -> dict[str, float]:
-    """Tell how many rollouts (rollout, frame, 2 dof) diverge or freeze, and how their feet skate, as a fraction each."""
+    """Return the shares of rollouts (rollout, frame, 2 dof) that diverge or freeze and of skating frames."""
     layout, n = prior.layout, prior.layout.n_dofs
     everything = np.concatenate(truth)
     joint_speed = np.array([np.abs(truth[clip][:, n + 6 :]).mean() for clip in clips])
@@ -196,8 +202,12 @@ def alive(
 
     lost = diverged(height(rollouts), speed(rollouts), height(everything), speed(everything))
     feet = np.flatnonzero(body.skeleton.contact)
-    skating = [skating_ratio(body.joint_positions(states[:, :n])[:, feet], prior.fps) for states in rollouts[~lost]]
-    true_skating = [skating_ratio(body.joint_positions(states[:, :n])[:, feet], prior.fps) for states in truth]
+    skating = [
+        skating_ratio(body.joint_positions(states[:, :n])[:, feet], prior.fps) for states in rollouts[~lost]
+    ]
+    true_skating = [
+        skating_ratio(body.joint_positions(states[:, :n])[:, feet], prior.fps) for states in truth
+    ]
     return {
         "frames": rollouts.shape[1],
         "diverged": float(lost.mean()),
@@ -211,10 +221,12 @@ def stability_table(result: Mapping[str, Any]) -> str:
     """Return what `rollout_stability` measured as lines of text."""
     names = ("prior", "zero_velocity", "constant_velocity")
     lines = [
-        f"rollouts from {result['starts']} starts in {len(result['clips'])} clips, {result['window']} frames of context "
+        f"rollouts from {result['starts']} starts in {len(result['clips'])} clips, {result['window']} frames "
+        f"of context "
         f"at {result['fps']:g} frames/s",
         f"{'':16}  joint error [mm]           root-relative [mm]        skill over   change R^2",
-        f"{'frames':>7} {'starts':>7}  {'prior':>7} {'zero v':>8} {'const v':>8}  {'prior':>7} {'zero v':>8} {'const v':>8}  "
+        f"{'frames':>7} {'starts':>7}  {'prior':>7} {'zero v':>8} {'const v':>8}  {'prior':>7} {'zero v':>8} "
+        f"{'const v':>8}  "
         f"{'zero v':>7}  {'position':>9} {'velocity':>9}",
     ]
     for record in result["horizons"]:
@@ -228,8 +240,8 @@ def stability_table(result: Mapping[str, Any]) -> str:
         )
     state = result["alive"]
     lines.append(
-        f"after {state['frames']} frames: diverged {state['diverged']:.0%}, frozen {state['frozen']:.0%}, skating "
-        f"{state['skating']:.1%} of frames (data {state['data_skating']:.1%})"
+        f"after {state['frames']} frames: diverged {state['diverged']:.0%}, frozen {state['frozen']:.0%}, "
+        f"skating {state['skating']:.1%} of frames (data {state['data_skating']:.1%})"
     )
     lines += [f"growth {name}: {value:.2f}" for name, value in result["growth"].items()]
     return "\n".join(lines)

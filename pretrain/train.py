@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import tyro
-from torch import Tensor, nn
 
 from musclegym.body import Body, load_body
 from musclegym.manifest import start_run, write_json
@@ -18,12 +17,13 @@ from musclegym.motion import embedded_motion_names, load_motion
 from musclegym.motion.features import StateLayout
 from musclegym.motion.motion import Motion
 from musclegym.pretrain.augment import mirrored
+from musclegym.pretrain.chains import ChainConfig
 from musclegym.pretrain.checkpoint import save_prior
-from musclegym.pretrain.losses import Losses, LossWeights
+from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
 from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
-from musclegym.pretrain.windows import Windows, states_of
+from musclegym.pretrain.windows import states_of
 from musclegym.rotation import Array
 
 MOTION_FILES = (".bvh", ".json", ".txt")
@@ -46,10 +46,10 @@ class PretrainConfig:
     """Body to move: "human", or the path of a skeleton file."""
 
     motions: tuple[str, ...] = ()
-    """Motions to learn from: names of embedded clips, motion files or folders of them; none means all embedded clips."""
+    """Names of embedded clips, motion files or folders of them; none means all embedded clips."""
 
     held_out: float = 0.1
-    """Share of the clips that is kept from training for the measurement at the end; of fewer than five, none is."""
+    """Share of the clips that is kept from training and measured at the end; of fewer than five, none."""
 
     fps: float = 30.0
     """Frames per second that the motions are brought to."""
@@ -57,20 +57,14 @@ class PretrainConfig:
     mirror: bool = True
     """Whether the mirror image of every training clip is learned as well."""
 
-    noise: float = 0.2
-    """Noise on the states that the network sees, as a share of what changes in a frame."""
-
-    rollout_share: float = 0.2
-    """Share of the steps that train on fed-back predictions instead of single ones."""
-
-    rollout_steps: int = 8
-    """Most predictions that are fed back in training; the number doubles from 1 on over the run."""
-
     starts: int = 64
     """Rollouts per measurement."""
 
     model: Annotated[MotionNNConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=MotionNNConfig)
     """Size of the network."""
+
+    objective: Annotated[ObjectiveConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=ObjectiveConfig)
+    """What it learns from."""
 
     trainer: Annotated[TrainerConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainerConfig)
     """How it is trained."""
@@ -79,17 +73,9 @@ class PretrainConfig:
     """Weight of each loss term."""
 
     def __post_init__(self) -> None:
-        """Check shares and that rollouts fit into a window."""
-        if not (0 <= self.held_out < 1 and 0 <= self.rollout_share <= 1 and self.noise >= 0):
-            raise ValueError(
-                f"held_out must lie in [0, 1), rollout_share in [0, 1] and noise must not be negative, but they are "
-                f"{self.held_out}, {self.rollout_share} and {self.noise}; use e.g. 0.1, 0.2 and 0.2"
-            )
-        if not 1 <= self.rollout_steps <= self.model.window:
-            raise ValueError(
-                f"rollout_steps must lie between 1 and the window, but is {self.rollout_steps} with window="
-                f"{self.model.window}; use e.g. rollout_steps={max(1, self.model.window // 2)}"
-            )
+        """Check the split."""
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out must lie in [0, 1), but is {self.held_out}; use e.g. 0.1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +116,7 @@ def load_corpus(config: PretrainConfig) -> Corpus:
     held_out = [motions[i] for i in sorted(order[:kept])]
     training = [motions[i] for i in sorted(order[kept:])]
     # A cyclic clip may be shorter than a window and goes on without a seam.
-    frames = config.model.window + config.rollout_steps
+    frames = config.model.window + 1
     states = [states_of(motion, len(motion.q) + frames) for motion in training]
     if config.mirror:
         states += [mirrored(body.skeleton, original) for original in states]
@@ -144,43 +130,18 @@ def expand(source: str) -> list[str]:
     files = sorted(str(file) for file in Path(source).rglob("*") if file.suffix in MOTION_FILES)
     if not files:
         raise ValueError(
-            f"a folder of motions must hold files ending in {', '.join(MOTION_FILES)}, but {source} holds none; name "
-            f"another folder"
+            f"a folder of motions must hold files ending in {', '.join(MOTION_FILES)}, but {source} holds "
+            f"none; name another folder"
         )
     return files
-
-
-def make_terms(config: PretrainConfig, windows: Windows, losses: Losses) -> Any:
-    """Return the function that draws a batch and measures the loss, as `Trainer` wants it."""
-
-    def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        return config.noise * losses.scale * torch.randn(shape, generator=generator)
-
-    def terms(model: nn.Module, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        assert isinstance(model, MotionNN)
-        n_state = model.layout.n_state
-        if torch.rand((), generator=generator) >= config.rollout_share:
-            poses = windows.sample(config.trainer.batch, generator)
-            return losses.next_state(model, poses, noise((config.trainer.batch, windows.length - 1, n_state), generator))
-        steps = rollout_steps(config, progress)
-        batch = max(1, config.trainer.batch // 4)  # about the cost of a step that is not fed back
-        poses = windows.sample(batch, generator)
-        return losses.rollout(model, poses, noise((batch, windows.length - steps, n_state), generator), steps)
-
-    return terms
-
-
-def rollout_steps(config: PretrainConfig, progress: float) -> int:
-    """Return how often predictions are fed back: 1, doubling in equal shares of the run up to the largest number."""
-    doublings = int(np.log2(config.rollout_steps)) + 1
-    return min(config.rollout_steps, 2 ** int(progress * doublings))
 
 
 def pretrain(config: PretrainConfig) -> dict[str, Any]:
     """Train a prior and measure its rollouts.
 
     Returns:
-        What the manifest holds: data, scores (`training` and, where clips were held out, `held_out`), seed and steps.
+        What the manifest holds: data, scores (`training` and, where clips were held out, `held_out`), seed
+        and steps.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
@@ -194,9 +155,8 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
     torch.manual_seed(config.trainer.seed)
     model = MotionNN(layout, config.model, config.fps)
     model.set_statistics(statistics_of(layout, corpus.states, config.fps))
-    windows = Windows(layout, corpus.states, config.model.window + 1)
-    terms = make_terms(config, windows, Losses(layout, corpus.states))
-    trainer = Trainer(model, terms, dataclasses.asdict(config.weights), config.trainer, folder)
+    objective = NextStateObjective(layout, corpus.states, config.model.window, config.objective)
+    trainer = Trainer(model, objective, dataclasses.asdict(config.weights), config.trainer, folder)
     if config.resume is not None:
         check_data(folder, corpus)
         trainer.resume()
@@ -205,7 +165,12 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
     prior = trainer.averaged_model.eval()
     assert isinstance(prior, MotionNN)
     scores = measure(prior, corpus, config)
-    record = {"data": corpus.record, "seed": config.trainer.seed, "steps": trainer.step, "seconds": trainer.seconds}
+    record = {
+        "data": corpus.record,
+        "seed": config.trainer.seed,
+        "steps": trainer.step,
+        "seconds": trainer.seconds,
+    }
     record |= {"final_loss": trainer.recent_losses(), "scores": scores}
     save_prior(folder / "prior.safetensors", prior, corpus.body, record)
     for path in filter(None, (folder / "result.json", config.json)):
@@ -216,7 +181,9 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
 def measure(prior: MotionNN, corpus: Corpus, config: PretrainConfig) -> dict[str, Any]:
     """Return the stability of rollouts that begin in the training clips and in those held out, if any."""
     parts = {"training": corpus.training, "held_out": corpus.held_out}
-    longer = {name: [m for m in motions if m.cyclic or len(m.q) > prior.window] for name, motions in parts.items()}
+    longer = {
+        name: [m for m in motions if m.cyclic or len(m.q) > prior.window] for name, motions in parts.items()
+    }
     return {
         name: rollout_stability(prior, motions, corpus.body, n_starts=config.starts, seed=config.trainer.seed)
         for name, motions in longer.items()
@@ -233,7 +200,8 @@ def read_config(folder: Path) -> PretrainConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym pretrain"
+            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym "
+            f"pretrain"
         )
     record = json.loads(path.read_text(encoding="utf-8"))
     names = {field.name for field in dataclasses.fields(PretrainConfig)}
@@ -244,6 +212,9 @@ def read_config(folder: Path) -> PretrainConfig:
         "json": Path(record["json"]) if record["json"] else None,
         "motions": tuple(record["motions"]),
         "model": MotionNNConfig(**record["model"]),
+        "objective": ObjectiveConfig(
+            **record["objective"] | {"chains": ChainConfig(**record["objective"]["chains"])}
+        ),
         "trainer": TrainerConfig(**record["trainer"]),
         "weights": LossWeights(**record["weights"]),
     }
@@ -255,9 +226,10 @@ def check_data(folder: Path, corpus: Corpus) -> None:
     before = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     if before["data_hash"] != corpus.record["data_hash"]:
         raise ValueError(
-            f"a run goes on with the data it began with, but {folder} began with hash {before['data_hash'][:12]} "
-            f"({before['training_frames']} frames) and now finds {corpus.record['data_hash'][:12]} "
-            f"({corpus.record['training_frames']} frames); restore motions and body, or start again without --resume"
+            f"a run goes on with the data it began with, but {folder} began with hash "
+            f"{before['data_hash'][:12]} ({before['training_frames']} frames) and now finds "
+            f"{corpus.record['data_hash'][:12]} ({corpus.record['training_frames']} frames); restore motions "
+            f"and body, or start again without --resume"
         )
 
 

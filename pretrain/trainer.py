@@ -1,8 +1,8 @@
-"""The trainer that all priors share: AdamW, warm-up and cosine decay, clipping, averaging, and exact resumption.
+"""The trainer that all priors share: AdamW, warm-up, cosine decay, clipping, averaging, exact resuming.
 
-A run is a sequence of steps whose every random number comes from one generator. What is needed to go on (weights, their
-average, optimiser, generator, losses so far) lies in one file, RUN/training.safetensors, replaced as a whole, so that a
-run that was killed continues as if it had not been.
+A run is a sequence of steps whose every random number comes from one generator. What is needed to go on
+(weights, their average, optimiser, generator, losses so far) lies in one file, RUN/training.safetensors,
+replaced as a whole, so that a run that was killed continues as if it had not been.
 """
 
 import json
@@ -10,7 +10,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-Terms = Callable[[nn.Module, torch.Generator, float], dict[str, Tensor]]
-"""Draws a batch with the generator, at a progress in [0, 1], and returns named loss terms without their weights."""
-
 TIMED_STEPS = 40  # steps whose rate decides how many fit into `minutes`
 FILE = "training.safetensors"
 
@@ -39,10 +36,7 @@ class TrainerConfig:
     """Optimiser steps of the whole run; the learning rate falls to zero over them."""
 
     minutes: float | None = None
-    """Time budget instead of `steps`: the first steps are timed, then the number of steps is fixed and recorded [min]."""
-
-    batch: int = 32
-    """Windows per step."""
+    """Time budget instead of `steps`: the first steps are timed and fix the number of steps [min]."""
 
     learning_rate: float = 2e-3
     """Highest learning rate of AdamW."""
@@ -73,11 +67,9 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         """Check that there is something to do and that the average is one."""
-        if min(self.steps, self.batch, self.log_every) < 1 or (
-            self.minutes is not None and not self.minutes > 0
-        ):
+        if min(self.steps, self.log_every) < 1 or (self.minutes is not None and not self.minutes > 0):
             raise ValueError(
-                f"steps, batch, log_every and minutes must be positive, but they are {self.steps}, {self.batch}, "
+                f"steps, log_every and minutes must be positive, but they are {self.steps}, "
                 f"{self.log_every} and {self.minutes}; use e.g. steps=2000 or minutes=1.5"
             )
         if not 0 <= self.ema_decay < 1:
@@ -90,7 +82,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        terms: Terms,
+        objective: nn.Module,
         weights: Mapping[str, float],
         config: TrainerConfig,
         folder: Path,
@@ -99,14 +91,16 @@ class Trainer:
 
         Args:
             model: the network.
-            terms: draws a batch and returns loss terms.
+            objective: called with model, generator and progress in [0, 1], it draws a batch and returns named
+                loss terms without their weights; its buffers are saved with the run.
             weights: weight of each term by its name.
             config: how to train.
             folder: run folder, which must exist.
         """
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.model, self.terms, self.weights, self.config, self.folder = model, terms, weights, config, folder
+        self.model, self.objective, self.weights = model, objective, weights
+        self.config, self.folder = config, folder
         matrices = [p for p in model.parameters() if p.ndim >= 2]
         others = [p for p in model.parameters() if p.ndim < 2]
         groups = [
@@ -160,15 +154,15 @@ class Trainer:
         """Make one optimiser step and append its losses to `curve`."""
         begin = time.monotonic()
         progress = self.step / self.steps if self.steps else 0.0
-        terms = self.terms(self.model, self.generator, progress)
+        terms = self.objective(self.model, self.generator, progress)
         loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         record = {"step": self.step, "loss": loss.item()} | {
             name: term.item() for name, term in terms.items()
         }
         if not math.isfinite(record["loss"]):
             raise FloatingPointError(
-                f"the loss must stay finite, but at step {self.step} the terms are {record}; lower --learning-rate "
-                f"({self.config.learning_rate}) or --clip ({self.config.clip})"
+                f"the loss must stay finite, but at step {self.step} the terms are {record}; lower "
+                f"--learning-rate ({self.config.learning_rate}) or --clip ({self.config.clip})"
             )
         self.optimizer.zero_grad()
         loss.backward()
@@ -202,12 +196,15 @@ class Trainer:
     def recent_losses(self) -> dict[str, float]:
         """Return the mean of each loss term over the last `log_every` steps, where it was measured."""
         recent = self.curve[-self.config.log_every :]
-        values = {name: [record[name] for record in recent if name in record] for name in ["loss", *self.weights]}
+        values = {
+            name: [record[name] for record in recent if name in record] for name in ["loss", *self.weights]
+        }
         return {name: sum(numbers) / len(numbers) for name, numbers in values.items() if numbers}
 
     def save(self) -> None:
         """Replace RUN/training.safetensors by the present state."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
@@ -231,13 +228,14 @@ class Trainer:
         path = self.folder / FILE
         if not path.is_file():
             raise FileNotFoundError(
-                f"a run is resumed from {FILE}, but {self.folder} has none; name the folder of a run that was "
-                f"interrupted, or start again without --resume"
+                f"a run is resumed from {FILE}, but {self.folder} has none; name the folder of a run that "
+                f"was interrupted, or start again without --resume"
             )
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             progress = json.loads(file.metadata()["run"])
         self.model.load_state_dict(_below("model.", tensors))
+        self.objective.load_state_dict(_below("objective.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
         states: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
@@ -253,9 +251,10 @@ class Trainer:
 
 @contextmanager
 def interruption() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that a step is never torn apart; the second one interrupts at once.
+    """Turn the first Ctrl-C into an event, so that a step is never torn apart.
 
-    Outside the main thread, where signals do not arrive, the event is never set.
+    The second one interrupts at once. Outside the main thread, where signals do not arrive, the event is
+    never set.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""A causal transformer: pre-norm blocks with RMSNorm, rotary positions, QK-norm and zero-initialised outputs."""
+"""A causal transformer: pre-norm with RMSNorm, rotary positions, QK-norm, zero-initialised outputs."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -12,7 +12,7 @@ class Rotary(nn.Module):
     sine: Tensor
 
     def __init__(self, head_width: int, length: int, base: float = 100.0) -> None:
-        """Prepare `length` positions; `base` sets the slowest turn, short because windows are tens of frames."""
+        """Prepare `length` positions; `base` sets the slowest turn, small because windows are short."""
         super().__init__()
         rate = base ** (-torch.arange(0, head_width, 2) / head_width)
         angle = torch.arange(length)[:, None] * rate

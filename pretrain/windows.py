@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.motion.motion import Motion
@@ -38,8 +39,8 @@ class Windows:
         longest = max((len(states) for states in motions), default=0)
         if longest < length:
             raise ValueError(
-                f"windows need {length} successive frames, but the longest of {len(motions)} clips has {longest}; give "
-                f"longer motions or a shorter window"
+                f"windows need {length} successive frames, but the longest of {len(motions)} clips has "
+                f"{longest}; give longer motions or a shorter window"
             )
         self.length = length
         poses = layout.pose(np.concatenate(motions))
@@ -49,13 +50,13 @@ class Windows:
             np.arange(end - len(states), end - length + 1) for states, end in zip(motions, ends, strict=True)
         ]
         self.starts = torch.as_tensor(np.concatenate(starts))
-        self.offsets = torch.arange(length)
+        self.last = torch.as_tensor(np.repeat(ends - 1, [len(states) for states in motions]))
 
     def __len__(self) -> int:
         """Number of different windows."""
         return len(self.starts)
 
-    def sample(self, batch: int, generator: torch.Generator) -> Pose:
-        """Draw windows with equal chances: poses with leading axes (batch, length)."""
+    def draw(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Draw windows with equal chances: their frames' numbers, shape (batch, length)."""
         chosen = self.starts[torch.randint(len(self.starts), (batch,), generator=generator)]
-        return self.poses.at(chosen[:, None] + self.offsets)
+        return chosen[:, None] + torch.arange(self.length)

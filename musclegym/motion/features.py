@@ -1,12 +1,13 @@
 """The state of a motion as learned models see it: groups, changes and heading-invariant features.
 
-A state is `[q, qd]` (layout in `musclegym.skeleton`): 56 + 56 = 112 numbers on the 23-body tree. Everything here is
-written once, for NumPy arrays and torch tensors alike, with any leading axes; torch gradients flow through it.
+A state is `[q, qd]` (layout in `musclegym.skeleton`): 56 + 56 = 112 numbers on the 23-body tree. Everything
+here is written once, for NumPy arrays and torch tensors alike, with any leading axes; torch gradients flow
+through it.
 
-A `Pose` holds the same state with rotation matrices, in which motions are advanced without leaving the group. Its
-features do not change when the world is turned about the vertical or shifted along the ground. The heading frame is
-upright and differs from the root by the smallest rotation that levels it, so features and root placement together give
-back the state exactly.
+A `Pose` holds the same state with rotation matrices, in which motions are advanced without leaving the group.
+Its features do not change when the world is turned about the vertical or shifted along the ground. The
+heading frame is upright and differs from the root by the smallest rotation that levels it, so features and
+root placement together give back the state exactly.
 """
 
 import sys
@@ -183,9 +184,9 @@ class StateLayout:
     def features(self, pose: Pose) -> Numbers:
         """Return heading-invariant features (..., feature) in the order of `feature_blocks`.
 
-        Root height [m]; the upward direction in the root's frame; angular [rad/s] and linear velocity [m/s] of the
-        root in the heading frame; the first two columns of each ball joint's rotation; hinge angles [rad]; joint
-        velocities [rad/s].
+        Root height [m]; the upward direction in the root's frame; angular [rad/s] and linear velocity [m/s]
+        of the root in the heading frame; the first two columns of each ball joint's rotation; hinge angles
+        [rad]; joint velocities [rad/s].
         """
         up = pose.rotation[..., 0, 1, :]
         level = levelling(up)
@@ -210,7 +211,8 @@ class StateLayout:
     def from_features(self, features: Numbers, placement: Placement) -> Pose:
         """Return the pose with these features (..., feature) at a placement; undoes `features`.
 
-        The 6-D rotations and the upward direction are made orthonormal (Gram-Schmidt), so any numbers give a pose.
+        The 6-D rotations and the upward direction are made orthonormal (Gram-Schmidt), so any numbers give a
+        pose.
         """
         xp = _space(features)
         part = {name: features[..., start:stop] for name, start, stop in self.feature_blocks}
@@ -259,8 +261,8 @@ def rotation_from_vector(vector: Numbers) -> Numbers:
 def vector_from_rotation(rotation: Numbers) -> Numbers:
     """Return the rotation vectors (..., 3) [rad] of rotation matrices, lengths in [0, pi].
 
-    Goes through the quaternion, of which the best-conditioned column of 4 q q^T is taken, so that angles near 0 and
-    near pi keep their precision.
+    Goes through the quaternion, of which the best-conditioned column of 4 q q^T is taken, so that angles near
+    0 and near pi keep their precision.
     """
     xp = _space(rotation)
     r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
@@ -299,7 +301,7 @@ def levelling(up: Numbers) -> Numbers:
 
 
 def orthonormal(columns: Numbers) -> Numbers:
-    """Return rotation matrices (..., 3, 3) from two columns each (..., 3, 2) by Gram-Schmidt (Zhou et al. 2019)."""
+    """Return rotations (..., 3, 3) from two columns each (..., 3, 2): Gram-Schmidt (Zhou et al. 2019)."""
     xp = _space(columns)
     first = _unit(columns[..., 0])
     second = columns[..., 1] - (first * columns[..., 1]).sum(-1)[..., None] * first

@@ -1,0 +1,124 @@
+"""Chains: rollouts kept alive beside the training, so that a prior learns to come back from its own mistakes.
+
+Each chain is a window of the model's own predictions that walks along a clip, one frame per visit. At each of
+its frames the model is asked to move as the clip does there and to make good a share of its distance from the
+clip, as in DAgger (Ross et al. 2011). A chain that has come too far, or to the end of its clip, begins anew
+with true frames.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from musclegym.motion.features import Pose, StateLayout, rotation_from_vector
+from musclegym.pretrain.windows import Windows
+
+
+@dataclass(frozen=True)
+class ChainConfig:
+    """How rollouts are kept beside the training."""
+
+    pool: int = 256
+    """Rollouts that are kept going."""
+
+    farthest: float = 6.0
+    """Distance from the truth at which a rollout begins anew, in changes of a frame."""
+
+    restart: float = 0.01
+    """Chance per step that a rollout begins anew in any case."""
+
+    recovery: float = 0.2
+    """Share of its distance from the truth that a rollout is to make good in a frame."""
+
+
+class Chains(nn.Module):
+    """A pool of rollouts; its buffers are part of a run's checkpoint."""
+
+    frame: Tensor
+
+    def __init__(self, layout: StateLayout, windows: Windows, scale: Tensor, config: ChainConfig) -> None:
+        """Prepare a pool whose chains all begin at their first visit.
+
+        Args:
+            layout: order of the numbers of a state.
+            windows: true motion; their length is one more than that of a chain.
+            scale: size of a frame's change, shape (2 dof,).
+            config: how many chains there are and how they are led.
+        """
+        super().__init__()
+        self.layout, self.windows, self.scale, self.config = layout, windows, scale, config
+        for name, part in zip(Pose._fields, windows.poses, strict=True):
+            shape = (config.pool, windows.length - 1, *part.shape[1:])
+            self.register_buffer(name, torch.zeros(shape, dtype=part.dtype))
+        self.register_buffer("frame", torch.full((config.pool,), -1))
+
+    @property
+    def poses(self) -> Pose:
+        """Windows of the chains, leading axes (chain, frame)."""
+        return Pose(*(getattr(self, name) for name in Pose._fields))
+
+    def visit(self, count: int, generator: torch.Generator) -> tuple[Tensor, Pose, Pose]:
+        """Pick chains, and start those that have to begin anew.
+
+        Returns:
+            Numbers of the chains, shape (count,); their windows; and the poses wanted after each frame,
+            leading axes (count, frame) for both.
+        """
+        chosen = torch.randperm(len(self.frame), generator=generator)[:count]
+        begin = (self.frame[chosen] < 0) | (torch.rand(count, generator=generator) < self.config.restart)
+        fresh = self.windows.draw(count, generator)[:, :-1]
+        frame = torch.where(begin, fresh[:, -1], self.frame[chosen])
+        self.frame[chosen] = frame
+        true = frame[:, None] + torch.arange(1 - fresh.shape[1], 1)
+        poses = Pose(
+            *(
+                torch.where(
+                    begin.view(-1, *[1] * (part.ndim - 1)), self.windows.poses[i][fresh], part[chosen]
+                )
+                for i, part in enumerate(self.poses)
+            )
+        )
+        here, following = self.windows.poses.at(true), self.windows.poses.at(true + 1)
+        here, following = moved_along(here, here, poses), moved_along(following, here, poses)
+        distance = self.layout.difference(here, poses)
+        return chosen, poses, self.layout.advance(following, (1.0 - self.config.recovery) * distance)
+
+    def advance(self, chosen: Tensor, poses: Pose, predicted: Pose) -> None:
+        """Move chains on by a frame.
+
+        Args:
+            chosen: numbers of the chains, shape (count,).
+            poses: their windows, leading axes (count, frame).
+            predicted: the frame to append, leading axis (count,).
+        """
+        for name, old, new in zip(Pose._fields, poses, predicted, strict=True):
+            getattr(self, name)[chosen] = torch.cat([old[:, 1:], new[:, None]], dim=1)
+        frame = self.frame[chosen] + 1
+        true = self.windows.poses.at(frame)
+        distance = self.layout.difference(moved_along(true, true, predicted), predicted) / self.scale
+        square = (distance[:, : self.layout.n_dofs] ** 2).mean(dim=1)
+        over = (frame >= self.windows.last[frame]) | ~(square < self.config.farthest**2)
+        self.frame[chosen] = torch.where(over, -1, frame)
+
+
+def moved_along(poses: Pose, reference: Pose, target: Pose) -> Pose:
+    """Return `poses` carried along by the motion of the world that makes `reference` best meet `target`.
+
+    The world is turned about the vertical and shifted along the ground, so that both roots stand in one place
+    with as little as possible between their orientations.
+    """
+    between = reference.rotation[..., 0, :, :] @ target.rotation[..., 0, :, :].transpose(-1, -2)
+    sine, cosine = between[..., 2, 0] - between[..., 0, 2], between[..., 0, 0] + between[..., 2, 2]
+    zero = torch.zeros_like(sine)
+    turn = rotation_from_vector(torch.stack([zero, torch.arctan2(sine, cosine), zero], dim=-1))
+    level = torch.tensor([1.0, 0.0, 1.0])
+    start, end = level * reference.displacement, level * target.displacement
+    return Pose(
+        rotation=torch.cat(
+            [(turn @ poses.rotation[..., 0, :, :])[..., None, :, :], poses.rotation[..., 1:, :, :]], dim=-3
+        ),
+        displacement=(turn @ (poses.displacement - start)[..., None])[..., 0] + end,
+        hinge=poses.hinge,
+        velocity=poses.velocity,
+    )

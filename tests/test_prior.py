@@ -1,0 +1,331 @@
+import dataclasses
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from musclegym.body import load_body
+from musclegym.motion.features import StateLayout
+from musclegym.motion.motion import Motion
+from musclegym.pretrain.augment import mirrored
+from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
+from musclegym.pretrain.chains import ChainConfig, Chains, moved_along
+from musclegym.pretrain.checkpoint import load_prior, save_prior
+from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
+from musclegym.pretrain.metrics import (
+    diverged,
+    explained,
+    frozen,
+    growth_exponent,
+    joint_error,
+    skating_ratio,
+    skill,
+)
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
+from musclegym.pretrain.rollout import roll_out, rollout_stability, stability_table
+from musclegym.pretrain.trainer import Trainer, TrainerConfig
+from musclegym.pretrain.windows import Windows, states_of
+
+BODY = load_body("human")
+LAYOUT = StateLayout.of(BODY.skeleton)
+N = LAYOUT.n_dofs
+FPS = 30.0
+SMALL = MotionNNConfig(width=32, depth=2, heads=2, window=6)
+
+
+def swinging(frames: int, seed: int = 0) -> np.ndarray:
+    """States of a body that walks forward while its joints swing at 1 Hz, shape (frame, 112)."""
+    random = np.random.default_rng(seed)
+    amplitude, phase = random.uniform(0.1, 0.4, N), random.uniform(0.0, 2.0 * np.pi, N)
+    time = np.arange(frames)[:, None] / FPS
+    q = amplitude * np.sin(2.0 * np.pi * time + phase)
+    q[:, 3:6] = np.array([0.0, 0.0, 1.2]) * time
+    return np.concatenate([q, BODY.skeleton.velocities(q, FPS)], axis=1)
+
+
+def untrained(seed: int = 0, config: MotionNNConfig = SMALL) -> MotionNN:
+    """A network whose outputs are not zero, as if it had learned something."""
+    torch.manual_seed(seed)
+    model = MotionNN(LAYOUT, config, FPS)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    model.change_scale.fill_(0.1)
+    return model.double()
+
+
+def windows_of(states: np.ndarray, length: int) -> torch.Tensor:
+    return torch.as_tensor(
+        np.lib.stride_tricks.sliding_window_view(states, length, axis=0).swapaxes(1, 2).copy()
+    )
+
+
+# --- The network
+
+
+def test_untrained_network_predicts_constant_velocity_exactly():
+    window = windows_of(swinging(20), 6)
+    model = MotionNN(LAYOUT, SMALL, FPS).double()
+    expected = ConstantVelocity(LAYOUT, FPS).predict(window)
+    assert torch.equal(model.predict(window), expected)
+    by_skeleton = [
+        BODY.skeleton.integrate(last[:N].numpy(), last[N:].numpy(), 1 / FPS) for last in window[:, -1]
+    ]
+    np.testing.assert_allclose(expected[:, :N], by_skeleton, atol=1e-9)
+    assert torch.equal(ZeroVelocity().predict(window), window[:, -1])
+
+
+def test_turning_and_shifting_the_world_turns_and_shifts_the_prediction():
+    window = windows_of(swinging(20), 6)
+    model = untrained()
+    pose = LAYOUT.pose(window)
+    target = LAYOUT.pose(windows_of(swinging(20, seed=1), 6)[:, -1])
+    reference = pose.at((slice(None), -1))
+
+    def carried(poses):
+        return moved_along(poses, reference, target)
+
+    moved = torch.stack([LAYOUT.state(carried(pose.at((slice(None), frame)))) for frame in range(6)], dim=1)
+    prediction, after = (LAYOUT.pose(model.predict(given)) for given in (window, moved))
+    error = LAYOUT.difference(carried(prediction), after)
+    assert error.abs().max() < 1e-6  # the level of moved_along's float32 constants
+    torch.testing.assert_close(model.encode(moved), model.encode(window))
+
+
+def test_the_future_does_not_change_the_past():
+    window = windows_of(swinging(20), 6)
+    model = untrained()
+    changed = window.clone()
+    changed[:, 4:] += 0.1
+    before, after = (model.changes(LAYOUT.pose(given)) for given in (window, changed))
+    assert torch.equal(before[:, :4], after[:, :4])
+    assert not torch.equal(before[:, 4:], after[:, 4:])
+
+
+def test_encoder_gives_one_row_of_features_per_window_and_refuses_longer_ones():
+    model = untrained()
+    assert model.encode(windows_of(swinging(20), 6)).shape == (15, 32)
+    assert model.encode(windows_of(swinging(20), 2)).shape == (19, 32)
+    with pytest.raises(ValueError, match="at most 6 frames, but 7 were given"):
+        model.encode(windows_of(swinging(20), 7))
+
+
+def test_width_that_does_not_fit_the_heads_is_refused():
+    with pytest.raises(ValueError, match=re.escape("for heads=4 use e.g. width=128")):
+        MotionNNConfig(width=126, heads=4)
+
+
+# --- Training
+
+
+def trained(folder: Path, motions: list[np.ndarray], steps: int, **settings) -> Trainer:
+    torch.manual_seed(0)
+    model = MotionNN(LAYOUT, SMALL, FPS)
+    model.set_statistics(statistics_of(LAYOUT, motions, FPS))
+    objective = NextStateObjective(
+        LAYOUT, motions, SMALL.window, ObjectiveConfig(batch=16, chains=ChainConfig(pool=32))
+    )
+    config = TrainerConfig(steps=steps, warmup_steps=10, log_every=5, threads=1, **settings)
+    return Trainer(model, objective, dataclasses.asdict(LossWeights()), config, folder)
+
+
+def test_learns_to_continue_a_harmonic_oscillation(tmp_path):
+    states = swinging(90)
+    trainer = trained(tmp_path, [states], steps=300, ema_decay=0.9)
+    trainer.fit()
+    model = trainer.averaged_model
+    window = windows_of(states, 6).float()[:-1]
+    true = LAYOUT.pose(windows_of(states, 6).float()[1:, -1])
+
+    def error(prior) -> float:
+        with torch.no_grad():
+            return float(LAYOUT.difference(LAYOUT.pose(prior.predict(window)), true)[:, N:].square().mean())
+
+    assert error(model) < 0.1 * error(ConstantVelocity(LAYOUT, FPS))
+
+
+def test_run_resumed_after_ctrl_c_ends_as_if_it_had_not_been_interrupted(tmp_path):
+    states = [swinging(60), swinging(40, seed=1)]
+    whole = trained(tmp_path / "whole", states, steps=24)
+    (tmp_path / "whole").mkdir()
+    whole.fit()
+    folder = tmp_path / "stopped"
+    folder.mkdir()
+    stopped = trained(folder, states, steps=24)
+
+    def press_ctrl_c(*_):
+        if stopped.step == 10:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped.objective.register_forward_hook(press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 11; go on with --resume"):
+        stopped.fit()
+    resumed = trained(folder, states, steps=24)
+    resumed.resume()
+    assert resumed.step == 11
+    resumed.fit()
+    assert resumed.curve == whole.curve
+    for name, value in whole.averaged_model.state_dict().items():
+        assert torch.equal(resumed.averaged_model.state_dict()[name], value), name
+
+
+def test_minutes_fix_the_number_of_steps_from_the_first_ones(tmp_path):
+    trainer = trained(tmp_path, [swinging(60)], steps=1, minutes=0.02)
+    trainer.fit()
+    assert trainer.step >= 40
+    assert trainer.step == trainer.steps
+
+
+def test_resuming_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="start again without --resume"):
+        trained(tmp_path, [swinging(60)], steps=1).resume()
+
+
+def test_windows_stay_within_their_clips():
+    windows = Windows(LAYOUT, [swinging(10), swinging(4), swinging(8)], 6)
+    assert len(windows) == 5 + 0 + 3
+    frames = windows.draw(1000, torch.Generator().manual_seed(0))
+    assert set(frames[:, 0].tolist()) == {0, 1, 2, 3, 4, 14, 15, 16}
+    with pytest.raises(
+        ValueError, match="windows need 6 successive frames, but the longest of 1 clips has 5"
+    ):
+        Windows(LAYOUT, [swinging(5)], 6)
+
+
+def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip():
+    states = swinging(12)
+    windows = Windows(LAYOUT, [states], 4)
+    config = ChainConfig(pool=3, farthest=1.0, restart=0.0)
+    chains = Chains(LAYOUT, windows, torch.ones(LAYOUT.n_state), config)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        chosen, poses, following = chains.visit(3, generator)
+        wanted = following.at((slice(None), -1))
+        frame = chains.frame[chosen]
+        true = windows.poses.at(frame + 1)
+        assert LAYOUT.difference(wanted, true).abs().max() < 1e-4  # a chain on its clip is not moved
+        chains.advance(chosen, poses, wanted)
+        assert torch.equal(chains.frame[chosen], torch.where(frame + 1 == 11, -1, frame + 1))
+
+
+# --- Augmentation
+
+
+def test_mirrored_motion_is_the_motion_in_a_mirror():
+    states = swinging(5)
+    image = mirrored(BODY.skeleton, states)
+    names = list(BODY.body_names)
+    swap = [
+        names.index(n[:-1] + {"R": "L", "L": "R"}[n[-1]]) if n[-1] in "RL" else names.index(n) for n in names
+    ]
+    seen = BODY.joint_positions(states[:, :N])[:, swap] * [-1.0, 1.0, 1.0]
+    np.testing.assert_allclose(BODY.joint_positions(image[:, :N]), seen, atol=1e-3)
+    np.testing.assert_allclose(mirrored(BODY.skeleton, image), states, atol=1e-12)
+    np.testing.assert_allclose(BODY.skeleton.velocities(image[:, :N], FPS), image[:, N:], atol=1e-9)
+
+
+# --- Files
+
+
+def test_saved_prior_predicts_the_same_and_refuses_another_body(tmp_path):
+    model = untrained().float()
+    path = tmp_path / "prior.safetensors"
+    save_prior(path, model, BODY, {"seed": 3})
+    window = windows_of(swinging(10), 6).float()
+    loaded = load_prior(path, BODY)
+    assert torch.equal(loaded.predict(window), model.predict(window))
+    assert load_prior(tmp_path).config == SMALL
+    assert json.loads(path.with_suffix(".json").read_text())["seed"] == 3
+    taller = load_body("human", height=2.0)
+    with pytest.raises(ValueError, match=f"expected '{taller.skeleton_hash}', found '{BODY.skeleton_hash}'"):
+        load_prior(path, taller)
+
+
+def test_strength_does_not_matter_to_a_prior(tmp_path):
+    save_prior(tmp_path / "prior.safetensors", untrained().float(), BODY, {}, half=True)
+    assert load_prior(tmp_path, load_body("human", strength=0.5)).embed.weight.dtype == torch.float32
+
+
+def test_missing_prior_is_answered_with_the_command_that_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="musclegym pretrain"):
+        load_prior(tmp_path / "none.safetensors")
+
+
+# --- Measures
+
+
+def test_joint_error_is_the_mean_distance():
+    true = np.zeros((2, 3))
+    predicted = np.array([[3.0, 4.0, 0.0], [3.0, 4.0, 1.0]])
+    assert joint_error(predicted, true, root_relative=False) == pytest.approx((5.0 + np.sqrt(26.0)) / 2.0)
+    assert joint_error(predicted, true, root_relative=True) == pytest.approx(0.5)
+
+
+def test_scores_of_perfect_and_useless_predictions():
+    change = np.array([[1.0], [3.0]])
+    assert explained(0.0 * change, change) == 1.0
+    assert explained(change - 2.0, change) == 0.0  # the mean change explains nothing
+    assert skill(np.array([1.0]), np.array([4.0])) == 0.75
+    assert growth_exponent(1.0, 6.0**0.5, 6.0) == pytest.approx(0.5)
+
+
+def test_skating_counts_fast_low_feet_only():
+    time = np.arange(10) / FPS
+    slides = np.stack([1.0 * time, 0.02 + 0.0 * time, 0.0 * time], axis=1)[:, None]
+    flies = slides + np.array([0.0, 0.1, 0.0])
+    stands = slides * [0.0, 1.0, 0.0]
+    assert [skating_ratio(feet, FPS) for feet in (slides, flies, stands)] == [1.0, 0.0, 0.0]
+
+
+def test_rollouts_that_leave_the_data_or_stop_are_counted():
+    height, speed = np.full((4, 5), 0.9), np.full((4, 5), 1.0)
+    height[1, 2], speed[2, 3], height[3, 4] = 1.2, 1.6, np.nan
+    assert diverged(height, speed, np.array([0.8, 0.95]), np.array([1.0])).tolist() == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    velocity = np.ones((2, 40, 3))
+    velocity[1, 10:] = 0.29
+    assert frozen(velocity, np.ones(2)).tolist() == [False, True]
+
+
+def make_motion(frames: int, cyclic: bool = False) -> Motion:
+    states = swinging(frames)
+    path = states[-1, 3:6] - states[0, 3:6]
+    contact = np.ones((frames, 2), dtype=bool)
+    q, qd = states[:, :N], states[:, N:]
+    return Motion(BODY.skeleton, "swing", q, qd, FPS, contact, cyclic, cycle_displacement=path)
+
+
+def test_cyclic_motion_goes_on_without_a_seam():
+    motion = make_motion(31, cyclic=True)  # 1 Hz: frame 30 repeats frame 0, 1.2 m further on
+    longer = states_of(motion, 91)
+    np.testing.assert_allclose(longer[:, :N], swinging(91)[:, :N], atol=1e-9)
+    assert len(states_of(make_motion(31), 91)) == 31
+
+
+def test_stability_of_constant_velocity_is_that_of_the_baseline():
+    model = MotionNN(LAYOUT, SMALL, FPS)
+    result = rollout_stability(
+        model, [make_motion(31, cyclic=True), make_motion(20)], BODY, (1, 10, 30, 60), n_starts=6
+    )
+    starts = {record["horizon"]: record["starts"] for record in result["horizons"]}
+    assert starts == {1: 6, 10: 6, 30: 3, 60: 3}  # the clip that does not repeat has 20 frames
+    for record in result["horizons"]:
+        assert record["prior"] == pytest.approx(record["constant_velocity"])
+        assert record["zero_velocity"]["skill"] == 0.0
+    assert "growth" in stability_table(result)
+    still = roll_out(ZeroVelocity(), torch.as_tensor(swinging(6))[None], 3)
+    assert torch.equal(still[0, 2], torch.as_tensor(swinging(6)[-1]))
+
+
+def test_rollouts_at_another_frame_rate_are_refused():
+    motion = dataclasses.replace(make_motion(31), fps=60.0)
+    with pytest.raises(ValueError, match=re.escape("load it with fps=30.0")):
+        rollout_stability(MotionNN(LAYOUT, SMALL, FPS), [motion], BODY)
