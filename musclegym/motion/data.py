@@ -40,11 +40,11 @@ class InspectConfig:
     """Print what motion files hold, how well the body follows them, and what looks wrong.
 
     Columns: m/s, mean horizontal speed of the source's pelvis; limb mm, mean distance of knees, ankles,
-    elbows and wrists from the source's, limb root on limb root, with the source's bones scaled to the body's;
-    world mm, the same in the world, with the whole source scaled by leg length; sliding, share of frames in which
-    a sole moves while it touches the ground; skating, share in which the ball of a foot is low and fast;
-    under mm and deepest, mean and largest depth of the soles under the ground; clipped, share of joint angles
-    that limits changed.
+    elbows and wrists from the source's, limb root on limb root, with the source's bones scaled to the
+    body's; world mm, the same in the world, with the whole source scaled by leg length; sliding, share of
+    frames in which a sole moves while it touches the ground; skating, share in which the ball of a foot is
+    low and fast; under mm and deepest, mean and largest depth of the soles under the ground; clipped, share
+    of joint angles that limits changed.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
@@ -228,7 +228,7 @@ def mean_of(clips: list[dict[str, Any]]) -> dict[str, Any]:
 def text(record: dict[str, Any]) -> str:
     """Return the figures as a table, with the warnings and refusals below."""
     rows = [(clip["name"], clip) for clip in record["clips"]]
-    rows += [(f"{mean['clips']} x {mean['family'].split(',')[0]}", mean) for mean in record["families"]]
+    rows += [(f"{mean['clips']} x {mean['family']}", mean) for mean in record["families"]]
     width = max((len(name) for name, _ in rows), default=6)
     lines = [" ".join([f"{'clip':<{width}}", *(f"{title:>8}" for title, _ in COLUMNS.values())])]
     for index, (name, figures) in enumerate(rows):

@@ -65,7 +65,7 @@ MASS = Family(
 
 # The zero pose stands with its legs 20 degrees apart.
 CMU_ASF = Family(
-    "CMU, joints named as in the ASF files (lfemur, ltibia, ...)",
+    "CMU (ASF names)",
     sides(
         {"Pelvis": "root", "Spine": "upperback", "Torso": "thorax", "Neck": "lowerneck", "Head": "head"},
         {"Femur": "{}femur", "Tibia": "{}tibia", "Talus": "{}foot"}
@@ -77,7 +77,7 @@ CMU_ASF = Family(
 )
 
 CMU_POSER = Family(
-    "CMU, joints named as in Poser (lThigh, lShin, ...)",
+    "CMU (Poser names)",
     sides(
         {"Pelvis": "hip", "Spine": "abdomen", "Torso": "chest", "Neck": "neck", "Head": "head"},
         {"Femur": "{}Thigh", "Tibia": "{}Shin", "Talus": "{}Foot"}
