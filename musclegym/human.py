@@ -1,12 +1,13 @@
 """The default human: a parametric skeleton and its muscles, built from the tables in `assets/human`.
 
-The tables state one side in the T-pose: `segments.csv` in fractions of stature and of body mass, `joints.csv` the joint limits,
-`muscles.csv` forces and fibres of a man of `REFERENCE_HEIGHT` and `REFERENCE_MASS`, `waypoints.csv` the paths in fractions of
-each segment's length from its joint, `movements.csv` what the names of actions mean. Each row names its source. The left side is
-the mirror image of the right.
+The tables state one side in the T-pose: `segments.csv` in fractions of stature and of body mass, `joints.csv`
+the joint limits, `muscles.csv` forces and fibres of a man of `REFERENCE_HEIGHT` and `REFERENCE_MASS`,
+`waypoints.csv` the paths in fractions of each segment's length from its joint, `movements.csv` what the names of
+actions mean. Each row names its source. The left side is the mirror image of the right.
 
-Frames are world aligned in the T-pose: x to the left, y up, z forward. Models of hanging arms (arm26, Holzbaur et al. 2005) were
-turned by 90 degrees about z with the arm, the scapula standing still; elbows flex forwards and palms face down.
+Frames are world aligned in the T-pose: x to the left, y up, z forward. Models of hanging arms (arm26, Holzbaur et
+al. 2005) were turned by 90 degrees about z with the arm, the scapula standing still; elbows flex forwards and
+palms face down.
 """
 
 import csv
@@ -41,8 +42,8 @@ def load_human(
 ) -> tuple[Skeleton, MuscleSet]:
     """Build the default human.
 
-    All lengths are proportional to stature and all segment masses to body mass, so inertias go with mass x height^2.
-    Maximum isometric forces go with the muscles' cross-section, see `force_scale`, times `strength`.
+    All lengths are proportional to stature and all segment masses to body mass, so that inertias go with
+    mass x height^2. Maximum isometric forces go with the muscles' cross-section, see `force_scale`, times `strength`.
 
     Args:
         height: stature [m].
@@ -67,8 +68,9 @@ def load_human(
 def force_scale(height: float, mass: float) -> float:
     """Return maximum isometric forces relative to those of the reference man [-].
 
-    Force goes with muscle volume over fibre length. The volume of the leg's muscles is 47 mass height + 1285 cm^3 (Handsfield et al.
-    2014, J Biomech 47:631-638, in kg and m), taken here for all muscles; fibre lengths are proportional to height.
+    Force goes with muscle volume over fibre length. The volume of the leg's muscles is 47 mass height + 1285 cm^3
+    (Handsfield et al. 2014, J Biomech 47:631-638, in kg and m), taken here for all muscles; fibre lengths are
+    proportional to height.
     """
 
     def section(h: float, m: float) -> float:
@@ -95,7 +97,8 @@ def check(what: str, value: float, bounds: tuple[float, float], unit: str) -> No
     """Refuse a figure outside the range that the scaling is meant for."""
     if not bounds[0] <= value <= bounds[1]:
         raise ValueError(
-            f"{what} of the human must be between {bounds[0]} and {bounds[1]} {unit}, but is {value}; choose one in that range"
+            f"{what} of the human must be between {bounds[0]} and {bounds[1]} {unit}, but is {value}; "
+            f"choose one in that range"
         )
 
 
@@ -158,10 +161,7 @@ def build_skeleton(rows: list[Row], height: float, mass: float) -> Skeleton:
 
 def joint_limits(names: Iterable[str], kinds: Array) -> tuple[Array, Array]:
     """Return lower and upper limits (dof,) [rad]; rotations about y and z change sign on the left side."""
-    table = {
-        row["dof"]: np.radians([float(row["lower_deg"]), float(row["upper_deg"])])
-        for row in read_table("joints")
-    }
+    degrees = {row["dof"]: [float(row["lower_deg"]), float(row["upper_deg"])] for row in read_table("joints")}
     limits: list[Array] = []
     for name, kind in zip(names, kinds, strict=True):
         if kind == FREE:
@@ -169,7 +169,7 @@ def joint_limits(names: Iterable[str], kinds: Array) -> tuple[Array, Array]:
             continue
         right = name[:-1] + "R" if name.endswith("L") else name
         for ending in ("",) if kind == HINGE else ("_x", "_y", "_z"):
-            low, high = table[right + ending]
+            low, high = np.radians(degrees[right + ending])
             flips = name.endswith("L") and (ending in ("_y", "_z") or name == "ForeArmL")
             limits.append(np.array([-high, -low]) if flips else np.array([low, high]))
     lower, upper = np.array(limits).T
@@ -177,11 +177,10 @@ def joint_limits(names: Iterable[str], kinds: Array) -> tuple[Array, Array]:
 
 
 def build_muscles(skeleton: Skeleton, length: dict[str, float], height: float) -> MuscleSet:
-    """Return the muscles of both sides, each right one followed by its mirror image, with tendons still to be fitted."""
+    """Return the muscles, each right one followed by its mirror image, with tendons still to be fitted."""
     rows = read_table("muscles")
-    waypoints = {
-        name: list(group) for name, group in groupby(read_table("waypoints"), key=lambda row: row["muscle"])
-    }
+    points = groupby(read_table("waypoints"), key=lambda row: row["muscle"])
+    waypoints = {name: list(group) for name, group in points}
     bodies, weights, places, counts = [], [], [], []
     for row in rows:
         path = waypoints[row["muscle"]]

@@ -20,7 +20,7 @@ from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, pl
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, Tree, forward_kinematics, local_rotations
 
-FIBRE_WINDOW = (0.54, 1.55)
+FIBRE_WINDOW = (0.56, 1.53)
 """Normalised fibre lengths over the sampled poses; poses between the samples then stay within [0.5, 1.6]."""
 NEUTRAL_LIMIT = 1.10
 """Largest normalised fibre length in the neutral pose; there the passive force is 2 % of the maximum."""
@@ -59,8 +59,7 @@ def measure_paths(
     for index in range(poses.shape[0]):
         local_rotations(tree, poses[index], work.local)
         forward_kinematics(tree, work.local, poses[index, 3:6], work.rotation, work.position, work.com)
-        for muscle in range(paths.max_force.size):
-            place_waypoints(paths, muscle, work.rotation, work.position, buffers)
+        place_waypoints(paths, work.rotation, work.position, buffers)
         lengths[index] = buffers.path_length
 
 

@@ -1,0 +1,159 @@
+"""Inverse dynamics of a motion: joint torques and ground reaction from positions alone.
+
+1. The poses are resampled and low-pass filtered without phase shift, since accelerations of recorded motion are mostly noise; a
+   cyclic motion is continued over its ends first.
+2. M(q) qdd + bias(q, qd) is what all forces on the body must add up to. Its six root rows can come from the ground only.
+3. The ground pushes at the corners of the soles, each within a friction pyramid. Among all such pushes the one is taken that makes
+   the root rows best with the least effort, where effort at a corner rises with its height over the ground. So a foot
+   takes over from the other gradually, the centre of pressure moves within the soles, and nothing pushes in flight.
+4. What the ground cannot make of the root rows stays as the residual: errors of recording and retargeting.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+from scipy.signal import butter, sosfiltfilt
+from scipy.spatial.transform import Rotation
+
+from musclegym.body import Body
+from musclegym.motion.motion import Motion
+from musclegym.rotation import Array
+from musclegym.skeleton import BALL, FREE
+
+SAMPLING = 120.0
+"""Rate at which motions are resampled [1/s]."""
+CUTOFF = 6.0
+"""Cut-off of the low-pass filter, usual for gait (Winter 2009, section 3.4.4) [Hz]."""
+MARGIN = 1.0
+"""Time by which a cyclic motion is continued on both ends before filtering [s]."""
+FRICTION = 0.8
+"""Slope of the friction pyramid's edges [-]."""
+EFFORT = 0.2
+"""Weight of a push at ground level beside the root rows' error [-]."""
+CONTACT_DEPTH = 0.02
+"""Height over which the weight of a push grows by e [m]."""
+HIGHEST = 0.1
+"""Height from which on the weight grows no more; it is then so large that nothing pushes [m]."""
+
+
+@dataclass(frozen=True, eq=False)
+class InverseDynamics:
+    """Torques and forces of a motion, frame by frame, all in the frames of the generalised velocities."""
+
+    time: Array
+    """Time since the motion's start, shape (frame,) [s]."""
+    q: Array
+    """Filtered poses, shape (frame, dof)."""
+    qd: Array
+    """Their velocities, shape (frame, dof)."""
+    torque: Array
+    """Joint torques, root rows zero, shape (frame, dof) [N m]."""
+    root_residual: Array
+    """Moment and force on the root that the ground does not explain, shape (frame, 6) [N m, N]."""
+    ground_point: Array
+    """Corners of the soles in the world, shape (frame, point, 3) [m]."""
+    ground_force: Array
+    """Force of the ground at each corner, shape (frame, point, 3) [N]."""
+
+
+def inverse_dynamics(body: Body, motion: Motion, cutoff: float = CUTOFF) -> InverseDynamics:
+    """Return the joint torques that make `body` move as in `motion`.
+
+    Args:
+        body: who moves.
+        motion: a motion of that body.
+        cutoff: of the low-pass filter on the poses [Hz].
+
+    Raises:
+        ValueError: if the cut-off is not between 0 and half the sampling rate.
+    """
+    if not 0.0 < cutoff < SAMPLING / 2.0:
+        raise ValueError(
+            f"cutoff must be between 0 and {SAMPLING / 2.0} Hz, but is {cutoff}; gait is filtered at 6 Hz"
+        )
+    margin = MARGIN if motion.cyclic else 0.0
+    time = np.arange(-margin, motion.duration + margin, 1.0 / SAMPLING)
+    q = filtered(body, motion.at(time)[0], cutoff)
+    qd = body.skeleton.velocities(q, SAMPLING)
+    qdd = np.gradient(qd, 1.0 / SAMPLING, axis=0)
+    inside = np.flatnonzero((time >= 0.0) & (time <= motion.duration))
+    frames = [frame_dynamics(body, q[i], qd[i], qdd[i]) for i in inside]
+    torque, residual, point, force = (np.array(column) for column in zip(*frames, strict=True))
+    return InverseDynamics(time[inside], q[inside], qd[inside], torque, residual, point, force)
+
+
+def filtered(body: Body, q: Array, cutoff: float) -> Array:
+    """Return poses (frame, dof) low-passed by a zero-phase Butterworth filter of order 4; rotation vectors are unwrapped first."""
+    skeleton, smooth = body.skeleton, q.copy()
+    for index in np.flatnonzero((skeleton.joint_kind == BALL) | (skeleton.joint_kind == FREE)):
+        at = skeleton.dof_start[index]
+        smooth[:, at : at + 3] = unwrapped(q[:, at : at + 3])
+    sections = butter(2, cutoff, fs=SAMPLING, output="sos")
+    smooth = sosfiltfilt(sections, smooth, axis=0)
+    for index in np.flatnonzero((skeleton.joint_kind == BALL) | (skeleton.joint_kind == FREE)):
+        at = skeleton.dof_start[index]
+        smooth[:, at : at + 3] = Rotation.from_rotvec(smooth[:, at : at + 3]).as_rotvec()
+    return smooth
+
+
+def unwrapped(vectors: Array) -> Array:
+    """Return rotation vectors (frame, 3) of the same rotations without jumps by whole turns."""
+    out = vectors.copy()
+    for frame in range(1, len(out)):
+        angle = np.linalg.norm(out[frame])
+        if angle > 1e-6:
+            turns = np.round((out[frame - 1] @ out[frame] / angle - angle) / (2.0 * np.pi))
+            out[frame] *= 1.0 + turns * 2.0 * np.pi / angle
+    return out
+
+
+def frame_dynamics(body: Body, q: Array, qd: Array, qdd: Array) -> tuple[Array, Array, Array, Array]:
+    """Return joint torque (dof,), root residual (6,), sole corners (point, 3) and forces of the ground on them (point, 3)."""
+    work = body._dynamics(q, qd)
+    wanted = work.mass_matrix @ qdd + work.bias
+    points = body.sole_points(q)
+    jacobian = point_jacobians(body, points, work.axis, work.position[0])
+    force = ground_reaction(wanted[:6], jacobian[..., :6], points[:, 1])
+    rest = wanted - np.einsum("pid,pi->d", jacobian, force)
+    return np.concatenate([np.zeros(6), rest[6:]]), rest[:6], points, force
+
+
+def point_jacobians(body: Body, points: Array, axes: Array, origin: Array) -> Array:
+    """Return how the corners of the soles move with the DoFs, shape (point, 3, dof).
+
+    Args:
+        body: whose soles.
+        points: corners, body after body, shape (point, 3) [m].
+        axes: spatial motion of each DoF about `origin`, shape (dof, 6).
+        origin: position of the root, shape (3,) [m].
+    """
+    skeleton = body.skeleton
+    touching = np.flatnonzero(skeleton.contact)
+    moved = np.zeros((len(touching), body.n_dofs))
+    for row, index in enumerate(touching):
+        while index >= 0:
+            moved[row, skeleton.dof_body == index] = 1.0
+            index = skeleton.parent[index]
+    motion = axes[:, 3:] + np.cross(axes[None, :, :3], (points - origin)[:, None])
+    return (motion * np.repeat(moved, len(points) // len(touching), axis=0)[..., None]).transpose(0, 2, 1)
+
+
+def ground_reaction(wanted: Array, root_jacobian: Array, height: Array) -> Array:
+    """Return forces of the ground (point, 3) [N] that make the root rows `wanted` (6,) with least weighted effort.
+
+    Args:
+        wanted: moment and force about the root's position in its frame, shape (6,) [N m, N].
+        root_jacobian: how the points move with the root, shape (point, 3, 6).
+        height: of the points over the ground, shape (point,) [m].
+    """
+    edges = np.array(
+        [[FRICTION, 1.0, 0.0], [-FRICTION, 1.0, 0.0], [0.0, 1.0, FRICTION], [0.0, 1.0, -FRICTION]]
+    )
+    columns = np.einsum("ei,pid->dpe", edges, root_jacobian).reshape(6, -1)
+    weight = EFFORT * np.exp(np.clip(height, 0.0, HIGHEST) / CONTACT_DEPTH)
+    system = np.concatenate([columns, np.diag(np.repeat(weight, len(edges)))])
+    push, _ = nnls(
+        system, np.concatenate([wanted, np.zeros(columns.shape[1])]), maxiter=20 * columns.shape[1]
+    )
+    return push.reshape(-1, len(edges)) @ edges
