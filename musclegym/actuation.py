@@ -1,8 +1,9 @@
 """From a link state to the joint torque of one physics step: fused kernels over plain arrays.
 
-The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a damper and, beyond
-the joint limits, a stiff spring. Springs and dampers act at the end of the step (implicitly), so that stiff ones are stable
-on bodies as light as toes.
+The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a
+damper and, beyond the joint limits, a stiff spring. Springs and dampers act at the end of the step, implicitly,
+so that stiff ones are stable on bodies as light as toes. The stable PD looks ahead over the time for which its
+torque is held, which in muscle-driven bodies is the time between two muscle updates.
 """
 
 from typing import NamedTuple
@@ -20,7 +21,12 @@ from musclegym.dynamics import (
 )
 from musclegym.link_frames import LinkFrames, from_links, link_frames, pose_vector, torque_to_links
 from musclegym.muscle.path import Paths
-from musclegym.muscle.transmission import MuscleBuffers, activation_torque, make_muscle_buffers, muscle_torques
+from musclegym.muscle.transmission import (
+    MuscleBuffers,
+    activation_torque,
+    make_muscle_buffers,
+    muscle_torques,
+)
 from musclegym.rotation import Array
 from musclegym.skeleton import Tree, forward_kinematics
 
@@ -44,6 +50,7 @@ class Model(NamedTuple):
     kd: Array  # (dof,) damping of the stable PD [N m s/rad]
     gravity: float  # [m/s^2]
     dt: float  # physics step [s]
+    hold: float  # time for which the stable PD's torque is held [s]
 
 
 class Stage(NamedTuple):
@@ -64,8 +71,8 @@ class Stage(NamedTuple):
     link_torque: Array  # (dof - 6,) total torque, root left out, in link frames
 
 
-def make_model(body: Body, kp: Array, kd: Array, dt: float) -> Model:
-    """Return the model of a body with stable PD gains kp and kd (dof,) and a physics step `dt` [s]."""
+def make_model(body: Body, kp: Array, kd: Array, dt: float, hold: float) -> Model:
+    """Return the model of a body with stable PD gains kp and kd (dof,), physics step and hold time [s]."""
     return Model(
         tree=body.skeleton.tree,
         frames=link_frames(body.skeleton),
@@ -76,6 +83,7 @@ def make_model(body: Body, kp: Array, kd: Array, dt: float) -> Model:
         kd=np.ascontiguousarray(kd),
         gravity=float(body.gravity),
         dt=float(dt),
+        hold=float(hold),
     )
 
 
@@ -101,44 +109,33 @@ def read_pose(model: Model, links: Array, stage: Stage) -> None:
 
 
 @njit(cache=True)
-def passive_joints(model: Model, stage: Stage) -> None:
-    """Write the explicit part of the passive joint torque into `stage.spring` and its damping into `stage.damping`."""
+def passive_joints(model: Model, dt: float, stage: Stage) -> None:
+    """Write the passive joint torque over the next `dt` [s]: `stage.spring` and implicit `stage.damping`."""
     for i in range(stage.q.size):
         if i < 6:
             stage.spring[i], stage.damping[i] = 0.0, 0.0
             continue
         stage.spring[i], stage.damping[i] = -JOINT_DAMPING * stage.qd[i], JOINT_DAMPING
-        ahead = stage.q[i] + model.dt * stage.qd[i]
+        ahead = stage.q[i] + dt * stage.qd[i]
         excess = ahead - min(max(ahead, model.lower[i]), model.upper[i])
         if excess != 0.0:
             stage.spring[i] -= LIMIT_STIFFNESS * excess + LIMIT_DAMPING * stage.qd[i]
-            stage.damping[i] += LIMIT_DAMPING + model.dt * LIMIT_STIFFNESS
+            stage.damping[i] += LIMIT_DAMPING + dt * LIMIT_STIFFNESS
 
 
 @njit(cache=True)
 def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> None:
-    """Write the torque that the stable PD asks for into `stage.wanted`, and with the passive one into `stage.total`."""
-    passive_joints(model, stage)
-    stable_pd_spring(
-        model.tree,
-        stage.qd,
-        stage.displacement,
-        target,
-        qd_target,
-        model.kp,
-        model.kd,
-        model.dt,
-        stage.work,
-        stage.pd_spring,
-    )
-    for i in range(stage.q.size):
-        stage.spring[i] += stage.pd_spring[i]
-        stage.damping[i] += model.kd[i]
-    implicit_torque(
-        model.tree, stage.qd, stage.spring, stage.damping, stage.none, model.dt, stage.work, stage.total
-    )
-    for i in range(stage.q.size):
-        stage.wanted[i] = stage.pd_spring[i] - model.dt * model.kd[i] * stage.work.predicted[i] if i >= 6 else 0.0
+    """Write the torque of the stable PD into `stage.wanted`, and with the passive one into `stage.total`."""
+    passive_joints(model, model.hold, stage)
+    kp, kd, pd = model.kp, model.kd, stage.pd_spring
+    displacement, qd, hold = stage.displacement, stage.qd, model.hold
+    stable_pd_spring(model.tree, qd, displacement, target, qd_target, kp, kd, hold, stage.work, pd)
+    for i in range(qd.size):
+        stage.spring[i] += pd[i]
+        stage.damping[i] += kd[i]
+    implicit_torque(model.tree, qd, stage.spring, stage.damping, stage.none, hold, stage.work, stage.total)
+    for i in range(qd.size):
+        stage.wanted[i] = pd[i] - hold * kd[i] * stage.work.predicted[i] if i >= 6 else 0.0
 
 
 @njit(cache=True)
@@ -152,10 +149,9 @@ def measure_muscles(model: Model, stage: Stage) -> None:
 def apply_activation(model: Model, activation: Array, stage: Stage) -> None:
     """Write the joint torque of muscles at `activation` (muscle,) and of the passive joints into `stage`."""
     activation_torque(model.tree, model.paths, activation, stage.muscles, stage.actuator)
-    passive_joints(model, stage)
-    implicit_torque(
-        model.tree, stage.qd, stage.spring, stage.damping, stage.actuator, model.dt, stage.work, stage.total
-    )
+    passive_joints(model, model.dt, stage)
+    spring, damping, total = stage.spring, stage.damping, stage.total
+    implicit_torque(model.tree, stage.qd, spring, damping, stage.actuator, model.dt, stage.work, total)
     for i in range(stage.q.size):
         stage.total[i] += stage.actuator[i]
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)

@@ -1,0 +1,63 @@
+"""Reward terms: physical quantities in, a number in [0, 1] out; their weights live in the config.
+
+Forms and scales are those of DeepMimic (Peng, Abbeel, Levine & van de Panne 2018, ACM TOG 37:143, section 5.2), its sums over
+joints included, except that velocities of rotation count per joint in the frames of this body.
+"""
+
+import numpy as np
+
+from musclegym.rotation import Array
+
+
+def pose_match(error: Array, scale: float = 2.0) -> float:
+    """Return exp(-scale * sum of squared rotation errors).
+
+    Args:
+        error: way from the joint rotations to the reference's, shape (dof - 6,) [rad].
+        scale: how strictly errors count [1/rad^2].
+    """
+    return float(np.exp(-scale * np.sum(error**2)))
+
+
+def velocity_match(error: Array, scale: float = 0.1) -> float:
+    """Return exp(-scale * sum of squared velocity errors).
+
+    Args:
+        error: joint velocities less the reference's, shape (dof - 6,) [rad/s].
+        scale: how strictly errors count [s^2/rad^2].
+    """
+    return float(np.exp(-scale * np.sum(error**2)))
+
+
+def end_effector_match(error: Array, scale: float = 40.0) -> float:
+    """Return exp(-scale * sum of squared distances of the end effectors).
+
+    Args:
+        error: positions relative to the root, less the reference's, in the heading frame, shape (n, 3) [m].
+        scale: how strictly errors count [1/m^2].
+    """
+    return float(np.exp(-scale * np.sum(error**2)))
+
+
+def root_match(position: Array, rotation: Array, linear: Array, angular: Array, scale: float = 5.0) -> float:
+    """Return exp(-scale * (position^2 + 0.1 rotation^2 + 0.01 linear^2 + 0.001 angular^2)) of the root's errors.
+
+    Args:
+        position: error of the position, shape (3,) [m].
+        rotation: rotation vector to the reference's orientation, shape (3,) [rad].
+        linear: error of the velocity, shape (3,) [m/s].
+        angular: error of the angular velocity, shape (3,) [rad/s].
+        scale: how strictly errors count [1/m^2].
+    """
+    squares = [np.sum(error**2) for error in (position, rotation, linear, angular)]
+    return float(np.exp(-scale * np.dot([1.0, 0.1, 0.01, 0.001], squares)))
+
+
+def com_match(error: Array, scale: float = 10.0) -> float:
+    """Return exp(-0.1 * scale * squared error) of the velocity of the body's centre of mass.
+
+    Args:
+        error: velocity less the reference's, shape (3,) [m/s].
+        scale: how strictly errors count [s^2/m^2].
+    """
+    return float(np.exp(-0.1 * scale * np.sum(error**2)))
