@@ -36,8 +36,8 @@ def read_bvh(
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(
-            f"{path}: a BVH file has a line MOTION between skeleton and numbers, but none of its "
-            f"{len(lines)} lines is it; the file is truncated or no BVH: export it again"
+            f"{path}:{len(lines)}: a BVH file has a line MOTION between skeleton and numbers, but this has "
+            f"none; the file is truncated or no BVH: export it again"
         )
     joints = read_hierarchy(path, lines[:start])
     frames, frame_time, first = read_header(path, lines, start)
