@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 EFFORT_WEIGHT = 1e-4
 """Weight of the squared activations beside the squared torque residual [N^2 m^2]; makes the answer unique."""
 MAX_ITERATIONS = 50
-COMPLEMENTARITY = 1e-9
+COMPLEMENTARITY = 1e-11
 """Mean product of slack and multiplier, and a tenth of the gradient's error, that suffice [N^2 m^2]."""
+ROUNDING = 1e-16
+"""Share of the first gradient that is added to it, for large torques cancel only up to rounding [-]."""
 STEP_FRACTION = 0.995
 """Share of the way to the nearest bound that one step may go [-]."""
 
@@ -30,6 +32,7 @@ class Entries(NamedTuple):
 class InteriorPoint(NamedTuple):
     """State of the interior-point iteration, one number per muscle."""
 
+    room: Array  # 1 - a, kept apart from a so that rounding never makes it zero
     lower: Array  # multiplier of 0 <= a
     upper: Array  # multiplier of a <= 1
     gradient: Array
@@ -93,29 +96,30 @@ def least_squares(columns: Array, entries: Entries, wanted: Array, activation: A
     muscles, dofs = activation.size, wanted.size
     if muscles == 0:
         return 0
-    buffer = np.empty((8, muscles))
-    point = InteriorPoint(
-        buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5], buffer[6], buffer[7]
-    )
+    b = np.empty((9, muscles))
+    point = InteriorPoint(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8])
     residual, matrix = np.empty(dofs), np.empty((dofs, dofs))
     activation[:] = 0.5
+    point.room[:] = 0.5
     gradient(columns, entries, wanted, activation, residual, point.gradient)
-    start = 0.1 * np.abs(point.gradient).max()
+    largest = np.abs(point.gradient).max()
+    start, tolerance = 0.1 * largest, COMPLEMENTARITY + ROUNDING * largest
     point.lower[:] = np.maximum(point.gradient, 0.0) + start
     point.upper[:] = np.maximum(-point.gradient, 0.0) + start
     for iteration in range(MAX_ITERATIONS):
-        gap = (point.lower * activation + point.upper * (1.0 - activation)).sum() / (2 * muscles)
+        gap = (point.lower * activation + point.upper * point.room).sum() / (2 * muscles)
         error = np.abs(point.gradient - point.lower + point.upper).max()
-        if not (gap > COMPLEMENTARITY or error > 10.0 * COMPLEMENTARITY):
+        if not (gap > tolerance or error > 10.0 * tolerance):
             return iteration
-        point.curvature[:] = EFFORT_WEIGHT + point.lower / activation + point.upper / (1.0 - activation)
+        point.curvature[:] = EFFORT_WEIGHT + point.lower / activation + point.upper / point.room
         factorise(columns, entries, point.curvature, matrix)
         length = newton_step(columns, entries, matrix, activation, 0.0, False, residual, point)
         free = (point.lower + length * point.lower_step) * (activation + length * point.step)
-        free += (point.upper + length * point.upper_step) * (1.0 - activation - length * point.step)
+        free += (point.upper + length * point.upper_step) * (point.room - length * point.step)
         centre = gap * (max(free.sum(), 0.0) / (2 * muscles) / gap) ** 3
         length = newton_step(columns, entries, matrix, activation, centre, True, residual, point)
-        activation += length * point.step
+        activation[:] = np.minimum(activation + length * point.step, 1.0)
+        point.room[:] -= length * point.step
         point.lower[:] += length * point.lower_step
         point.upper[:] += length * point.upper_step
         gradient(columns, entries, wanted, activation, residual, point.gradient)
@@ -200,7 +204,7 @@ def newton_step(
         second = point.step[muscle] if corrector else 0.0
         point.lower_step[muscle] = centre - (second * point.lower_step[muscle] if corrector else 0.0)
         point.upper_step[muscle] = centre + (second * point.upper_step[muscle] if corrector else 0.0)
-        low, high = activation[muscle], 1.0 - activation[muscle]
+        low, high = activation[muscle], point.room[muscle]
         right = point.lower_step[muscle] / low - point.upper_step[muscle] / high - point.gradient[muscle]
         point.right[muscle] = right
         for entry in range(entries.start[muscle], entries.start[muscle + 1]):
@@ -214,7 +218,7 @@ def newton_step(
             dof = entries.dof[entry]
             total -= columns[muscle, 6 + dof] * vector[dof]
         step = total / point.curvature[muscle]
-        low, high = activation[muscle], 1.0 - activation[muscle]
+        low, high = activation[muscle], point.room[muscle]
         lower, upper = point.lower[muscle], point.upper[muscle]
         lower_step = (point.lower_step[muscle] - lower * step) / low - lower
         upper_step = (point.upper_step[muscle] + upper * step) / high - upper

@@ -48,8 +48,8 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
     )
 
 
-# The kernels index arrays element by element and loop over the muscles inside: in numba a view of a row, or a tuple
-# of arrays passed to a function, costs more than the arithmetic on one waypoint.
+# The kernels index arrays element by element and loop over the muscles inside: in numba a view of a row, or a
+# tuple of arrays passed to a function, costs more than the arithmetic on one waypoint.
 
 
 @njit(cache=True)
