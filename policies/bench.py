@@ -1,0 +1,149 @@
+"""`musclegym bench`: measure how well priors, policies and MuscleNN do what they are for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from musclegym.manifest import environment_record, write_json
+from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.episodes import ZERO, Actor, joint_error, open_policy, play, spread_phases
+from musclegym.pretrain.checkpoint import load_prior
+from musclegym.pretrain.rollout import HORIZONS, rollout_stability
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """Settings of `musclegym bench rollout`."""
+
+    prior: str | None = None
+    """File or run folder of a trained prior; none is measured without one."""
+
+    policy: str = ZERO
+    """File or run folder of a policy; zero action is measured in any case."""
+
+    starts: int = 20
+    """Rollouts of the prior, and episodes of a policy with evenly spread start phases."""
+
+    environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=EnvironmentConfig
+    )
+    """Options that replace those the policy was trained with."""
+
+    json: Path | None = None
+    """File that also receives the measures."""
+
+    def __post_init__(self) -> None:
+        """Check that there is something to measure."""
+        if self.starts < 1:
+            raise ValueError(f"starts must be at least 1, but is {self.starts}; use e.g. 20")
+
+
+def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
+    """Measure how far rollouts of a prior and of policies stay with the same motion.
+
+    A prior predicts motion from true frames, beside repeating the last frame and going on at constant velocity. A policy
+    moves the simulated body, beside zero action.
+
+    Returns:
+        `motion`; `policies`, by name the records of `policy_stability`; `prior`, the result of `rollout_stability` or
+        None; and the record of the machine.
+    """
+    environment, actor = open_policy(config.policy, config.environment)
+    assert environment.spec is not None
+    bare: Any = environment.unwrapped
+    actors = {"zero_action": open_policy(ZERO, EnvironmentConfig())[1] if config.policy != ZERO else actor}
+    if config.policy != ZERO:
+        actors["policy"] = actor
+    result = {
+        "motion": bare.motion.name,
+        "options": dict(environment.spec.kwargs),
+        "policies": {name: policy_stability(environment, act, config.starts) for name, act in actors.items()},
+        "prior": None
+        if config.prior is None
+        else rollout_stability(
+            load_prior(config.prior, bare.body), [bare.motion], bare.body, n_starts=config.starts
+        ),
+        "environment": environment_record(),
+    }
+    environment.close()
+    if config.json is not None:
+        write_json(config.json, result)
+    return result
+
+
+def policy_stability(
+    environment: gym.Env, actor: Actor, starts: int, horizons: Sequence[int] = HORIZONS
+) -> list[dict[str, float]]:
+    """Measure how long episodes of a policy last and how far the body then is from the reference.
+
+    Args:
+        environment: to act in.
+        actor: what acts.
+        starts: episodes, their start phases evenly spread.
+        horizons: control steps after which to look.
+
+    Returns:
+        For each horizon: `horizon`; `alive`, the share of episodes that lasted at least so long; `root_relative_error_mm`,
+        the mean distance of their joints from the reference at that step, relative to the root, NaN where none did.
+    """
+    errors = []
+    for phase in tqdm(spread_phases(starts, 0), desc="bench", unit="episode", leave=False):
+        episode = play(environment, actor, phase, 0)
+        errors.append([joint_error(environment) for step in episode if not step["diverged"]])
+    records = []
+    for horizon in horizons:
+        reached = [error[horizon - 1] for error in errors if len(error) >= horizon]
+        mean = 1000.0 * float(np.mean(reached)) if reached else float("nan")
+        records.append({"horizon": horizon, "alive": len(reached) / starts, "root_relative_error_mm": mean})
+    return records
+
+
+def rollout_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the rows of one table of what `bench_rollout` measured.
+
+    Columns are frames ahead; rows are priors with their error, and policies with the share of episodes that last so long
+    and their error.
+    """
+    policies, prior = result["policies"], result["prior"]
+    horizons = [record["horizon"] for record in next(iter(policies.values()))]
+    rows = []
+    if prior is not None:
+        known = {record["horizon"]: record for record in prior["horizons"]}
+        for name in ("prior", "constant_velocity", "zero_velocity"):
+            errors = [known[h][name]["root_relative_error_mm"] if h in known else np.nan for h in horizons]
+            rows.append([f"{label(name)}: joint error [mm]", *(number(error, 1) for error in errors)])
+    for name, records in policies.items():
+        rows.append([f"{label(name)}: still up [%]", *(number(100.0 * r["alive"], 0) for r in records)])
+        errors = [record["root_relative_error_mm"] for record in records]
+        rows.append([f"{label(name)}: joint error [mm]", *(number(error, 1) for error in errors)])
+    return ["frames ahead", *map(str, horizons)], rows
+
+
+def label(name: str) -> str:
+    """Return a key of the result as words."""
+    return {"prior": "MotionNN"}.get(name, name.replace("_", " "))
+
+
+def number(value: float, digits: int) -> str:
+    """Return a number as text, a dash where there is none."""
+    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+
+
+def text(result: Mapping[str, Any]) -> str:
+    """The table as lines to read; errors are relative to the root."""
+    head, rows = rollout_rows(result)
+    width = max(len(row[0]) for row in [head, *rows])
+    lines = [f"{row[0]:<{width}}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in [head, *rows]]
+    return "\n".join([f"rollouts on {result['motion']}, joint errors relative to the root", *lines])
+
+
+def main(args: list[str]) -> None:
+    """Run one of the benchmarks and print its table."""
+    config = tyro.cli(RolloutConfig, args=args, prog="musclegym bench", description=__doc__)
+    print(text(bench_rollout(config)))

@@ -1,0 +1,126 @@
+"""What happens beside the learning: statistics of observations, logs, budget, progress bar and checkpoints."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import Tensor
+from tqdm import tqdm
+
+from musclegym.policies.training_run import TrainingRun
+
+ENCODED_AT_ONCE = 256  # observations per evaluation of the encoder; larger batches gain nothing on a CPU
+
+
+class TrainingCallback(BaseCallback):
+    """Watches one run of PPO."""
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        *,
+        seconds: float | None,
+        checkpoint_seconds: float,
+        stop: threading.Event,
+        bar: tqdm,
+    ) -> None:
+        """Prepare to watch.
+
+        Args:
+            run: what is trained.
+            seconds: training time at which to stop, over all resumptions; None leaves that to the number of steps [s].
+            checkpoint_seconds: time between checkpoints [s].
+            stop: set from outside to end the training after the present step.
+            bar: shows the seconds of a time budget, or else the steps.
+        """
+        super().__init__()
+        self.run, self.budget, self.checkpoint_seconds = run, seconds, checkpoint_seconds
+        self.stop, self.bar = stop, bar
+        self.seen: Tensor | None = None
+        self.numbers: dict[str, list[float]] = defaultdict(list)
+
+    def _on_training_start(self) -> None:
+        self.began = time.monotonic() - self.run.seconds
+        self.saved = self.rollout_began = time.monotonic()
+        self.rollout_steps = self.run.steps
+
+    def _on_rollout_start(self) -> None:
+        # Not before the update: its new probabilities must see the statistics that the old ones saw.
+        if self.seen is not None:
+            self.run.policy.features_extractor.normaliser.update(self.seen)
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            for name, value in scalars(info).items():
+                self.numbers[name].append(value)
+        self.numbers["reward"].extend(self.locals["rewards"])
+        self.run.seconds = time.monotonic() - self.began
+        done = self.run.steps if self.budget is None else min(self.run.seconds, self.budget)
+        self.bar.update(done - self.bar.n)
+        return not self.stop.is_set() and (self.budget is None or self.run.seconds < self.budget)
+
+    def _on_rollout_end(self) -> None:
+        buffer = self.locals["rollout_buffer"]
+        self.seen = encode_rollout(self.run, buffer)
+        point = self.measure(buffer)
+        self.run.curve.append(point)
+        for name, value in point.items():
+            self.logger.record(name if "/" in name else f"training/{name}", value)
+        self.numbers.clear()
+        steps = point.get("episode_steps")
+        self.bar.set_postfix_str(
+            f"{point['steps_per_second']:.0f} steps/s, episode {'-' if steps is None else f'{steps:.0f}'} steps",
+            refresh=False,
+        )
+        if time.monotonic() - self.saved > self.checkpoint_seconds:
+            self.run.save()
+            self.saved = time.monotonic()
+
+    def measure(self, buffer: RolloutBuffer) -> dict[str, float]:
+        """Return a point of the learning curve: progress, speed and the means over the rollout."""
+        now = time.monotonic()
+        rate = (self.run.steps - self.rollout_steps) / (now - self.rollout_began)
+        self.rollout_began, self.rollout_steps = now, self.run.steps
+        episodes = [episode["l"] for episode in self.model.ep_info_buffer or ()]
+        recent = {"episode_steps": float(np.mean(episodes))} if episodes else {}
+        last_update = self.logger.name_to_value
+        update = {
+            name: float(last_update[f"train/{name}"])
+            for name in ("approx_kl", "std", "explained_variance", "clip_fraction")
+            if f"train/{name}" in last_update
+        }
+        means = {name: float(np.mean(values)) for name, values in self.numbers.items()}
+        progress = {"steps": self.run.steps, "seconds": self.run.seconds, "steps_per_second": rate}
+        return progress | recent | update | means
+
+
+def scalars(info: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a step's `info` by name, the reward's terms as reward/NAME, the others as info/NAME."""
+    terms = {f"reward/{name}": float(value) for name, value in info["reward_terms"].items()}
+    others = {
+        f"info/{name}": float(value)
+        for name, value in info.items()
+        if isinstance(value, bool | int | float | np.bool_ | np.number)
+    }
+    return terms | others
+
+
+@torch.no_grad()
+def encode_rollout(run: TrainingRun, buffer: RolloutBuffer) -> Tensor:
+    """Return the encoded observations of a rollout, (step, worker, feature).
+
+    A frozen encoder need not see them again in every epoch of the update, so they take the place of the observations.
+    """
+    extractor = run.policy.features_extractor
+    flat = torch.as_tensor(buffer.observations).flatten(0, 1)
+    encoded = torch.cat([extractor.encoded(part) for part in flat.split(ENCODED_AT_ONCE)])
+    encoded = encoded.reshape(*buffer.observations.shape[:2], -1)
+    if not extractor.finetune:
+        buffer.observations = encoded.numpy()
+    return encoded

@@ -1,0 +1,73 @@
+"""The environment that a policy is trained and measured in, alone or in worker processes."""
+
+import os
+import signal
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecMonitor
+
+ENVIRONMENT_ID = "MuscleHumanoid-v0"
+
+
+@dataclass(frozen=True)
+class EnvironmentConfig:
+    """Options of the environment; what is left out has the environment's own default."""
+
+    actuation: Literal["torque", "muscle", "oracle", "excitation"] | None = None
+    """What turns the action into joint torques."""
+
+    body: str | None = None
+    """Body to move: "human", or the path of a skeleton file."""
+
+    motion: str | None = None
+    """Motion to follow: the name of an embedded clip, or a motion file."""
+
+    task: str | None = None
+    """What is rewarded."""
+
+    physics_hz: int | None = None
+    """Physics steps per second; a multiple of the control rate of 30."""
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that were set, as keywords of `gymnasium.make`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def make_environment(options: dict[str, Any], render_mode: str | None = None) -> gym.Env:
+    """Make the environment with keywords of `gymnasium.make`."""
+    return gym.make(ENVIRONMENT_ID, render_mode=render_mode, **options)
+
+
+def make_workers(options: dict[str, Any], count: int) -> VecMonitor:
+    """Start worker processes with one environment each.
+
+    Args:
+        options: keywords of `gymnasium.make`.
+        count: workers.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers, which have a core each
+    make = [partial(worker_environment, options) for _ in range(count)]
+    return VecMonitor(SubprocVecEnv(make, start_method="forkserver"))
+
+
+def worker_environment(options: dict[str, Any]) -> gym.Env:
+    """Make the environment in a worker: one thread, and Ctrl-C is left to the process that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    return make_environment(options)
+
+
+def made_for(environment: gym.Env) -> dict[str, Any]:
+    """Return what a policy must agree with to act in `environment`, as it stands in the policy's manifest."""
+    bare: Any = environment.unwrapped
+    assert isinstance(environment.action_space, gym.spaces.Box)
+    return {
+        "body_hash": bare.body.hash,
+        "observation_layout": [[block.name, block.start, block.stop] for block in bare.observation_layout],
+        "action_size": environment.action_space.shape[0],
+        "control_hz": bare.metadata["render_fps"],
+    }

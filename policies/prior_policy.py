@@ -1,0 +1,163 @@
+"""The policy network: the encoder of a motion prior, a policy head and a value head.
+
+The encoder reads the block "history" of the observation, which lies at its end; the rest passes by it. Both are
+normalised by statistics inside the network and go to both heads, so the encoder is evaluated once for the two.
+"""
+
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor, nn
+
+from musclegym.body import Body
+from musclegym.motion.features import StateLayout
+from musclegym.motion.motion import Motion
+from musclegym.policies.normaliser import RunningNormaliser
+from musclegym.pretrain.checkpoint import load_prior
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
+from musclegym.pretrain.windows import states_of
+
+
+class PriorFeatures(BaseFeaturesExtractor):
+    """Normalised observation in which the encoder's features stand in the place of the history."""
+
+    def __init__(
+        self, observation_space: gym.spaces.Box, encoder: MotionNN | None = None, finetune: bool = False
+    ) -> None:
+        """Take over an encoder as it is.
+
+        Args:
+            observation_space: of the environment; its last numbers are the encoder's window of states.
+            encoder: prior that reads the history; None passes the whole observation on.
+            finetune: whether the encoder learns with the policy; otherwise its parameters get no gradient.
+
+        Raises:
+            ValueError: if the observation is too short to hold the history.
+        """
+        self.observation_size = int(np.prod(observation_space.shape))
+        window = encoder.window * encoder.layout.n_state if encoder is not None else 0
+        if window >= self.observation_size and encoder is not None:
+            raise ValueError(
+                f"the observation must end with the encoder's history of {encoder.window} x "
+                f"{encoder.layout.n_state} = {window} numbers, but has {self.observation_size}; make the "
+                f"environment with history={encoder.window}"
+            )
+        self.plain_size = self.observation_size - window
+        super().__init__(
+            observation_space, self.plain_size + (encoder.config.width if encoder is not None else 0)
+        )
+        self.encoder, self.finetune = encoder, finetune
+        if encoder is not None:
+            encoder.requires_grad_(finetune)
+        self.normaliser = RunningNormaliser(self.features_dim)
+
+    def encoded(self, observation: Tensor) -> Tensor:
+        """Return observations (..., observation) with their history encoded, (..., feature), not normalised."""
+        if self.encoder is None:
+            return observation
+        plain, history = observation.split([self.plain_size, self.observation_size - self.plain_size], dim=-1)
+        windows = history.reshape(-1, self.encoder.window, self.encoder.layout.n_state)
+        with torch.set_grad_enabled(self.finetune and torch.is_grad_enabled()):
+            features = self.encoder.encode(windows)
+        return torch.cat([plain, features.reshape(*plain.shape[:-1], -1)], dim=-1)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Return normalised features (batch, feature) of observations, or of what `encoded` made of them."""
+        raw = observation.shape[-1] == self.observation_size
+        return self.normaliser(self.encoded(observation) if raw else observation)
+
+
+class SimulationNNWithPrior(ActorCriticPolicy):
+    """Policy of stable-baselines3 with the encoder of a prior, frozen unless `finetune` is set."""
+
+    features_extractor: PriorFeatures
+
+    def __init__(
+        self,
+        observation_space: gym.spaces.Space,
+        action_space: gym.spaces.Space,
+        lr_schedule: Schedule,
+        *,
+        encoder: MotionNN | None = None,
+        finetune: bool = False,
+        hidden: tuple[int, ...] = (256, 256),
+        exploration: float = 0.1,
+        **options: Any,
+    ) -> None:
+        """Build the network; its action is near zero before it has learned.
+
+        Args:
+            observation_space: of the environment.
+            action_space: of the environment.
+            lr_schedule: learning rate by remaining progress in [0, 1].
+            encoder: prior that reads the history; None for a policy without one.
+            finetune: whether the encoder learns with the policy.
+            hidden: width of each hidden layer of either head.
+            exploration: standard deviation of the actions at the beginning [-].
+            options: further settings of `ActorCriticPolicy`.
+        """
+        super().__init__(
+            observation_space,
+            action_space,
+            lr_schedule,
+            net_arch={"pi": list(hidden), "vf": list(hidden)},
+            log_std_init=float(np.log(exploration)),
+            ortho_init=False,
+            features_extractor_class=PriorFeatures,
+            features_extractor_kwargs={"encoder": encoder, "finetune": finetune},
+            **options,
+        )
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        """Build heads and optimiser. The library's own initialisation would overwrite the encoder as well."""
+        super()._build(lr_schedule)
+        gains: dict[nn.Module, float] = {
+            self.mlp_extractor: np.sqrt(2),
+            self.action_net: 0.01,
+            self.value_net: 1.0,
+        }
+        for module, gain in gains.items():
+            module.apply(partial(self.init_weights, gain=gain))
+        learned = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        self.optimizer = self.optimizer_class(learned, lr=lr_schedule(1), **self.optimizer_kwargs)
+
+
+def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> MotionNN | None:
+    """Return the encoder that `--prior` names.
+
+    Args:
+        prior: "none", "random" or the path of a trained prior.
+        body: the body whose states it reads.
+        motion: gives the normalisation of a random encoder.
+        seed: of a random encoder's weights.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the prior was trained on another skeleton.
+    """
+    if prior == "none":
+        return None
+    if prior == "random":
+        return random_encoder(body, motion, seed)
+    return load_prior(prior, body)
+
+
+def random_encoder(body: Body, motion: Motion, seed: int) -> MotionNN:
+    """Return an untrained encoder of the default size, the control for what a prior's training is worth.
+
+    All its matrices are random, also those that training begins with at zero, so that it mixes the frames.
+    """
+    layout = StateLayout.of(body.skeleton)
+    encoder = MotionNN(layout, MotionNNConfig(), motion.fps)
+    encoder.set_statistics(statistics_of(layout, [states_of(motion)], motion.fps))
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in encoder.parameters():
+        if parameter.ndim >= 2:
+            nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5, generator=generator)
+    return encoder.eval()
