@@ -56,6 +56,19 @@ class ObjectiveConfig:
     chains: Annotated[ChainConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=ChainConfig)
     """How those rollouts are kept going."""
 
+    def __post_init__(self) -> None:
+        """Check the shares, and that there are enough rollouts for a batch."""
+        if self.batch < 1 or not 0 <= self.rollout_share <= 1 or self.noise < 0:
+            raise ValueError(
+                f"batch must be positive, rollout_share in [0, 1] and noise not negative, but they are "
+                f"{self.batch}, {self.rollout_share} and {self.noise}; use e.g. 64, 0.5 and 0.2"
+            )
+        if self.chains.pool < self.rollout_share * self.batch:
+            raise ValueError(
+                f"pool must hold the rollouts of a batch, but {self.chains.pool} < {self.rollout_share} x "
+                f"{self.batch}; use e.g. pool={4 * self.batch}"
+            )
+
 
 class NextStateObjective(nn.Module):
     """Draws batches of true windows with noise and of chains, and measures the loss terms on them."""

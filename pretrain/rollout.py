@@ -78,7 +78,7 @@ def rollout_stability(
     """
     window, last = prior.window, max(horizons)
     truth = [states_of(motion, window + last + len(motion.q)) for motion in checked(motions, prior)]
-    clips, starts = draw_starts([len(states) for states in truth], window, n_starts, seed)
+    clips, starts = draw_starts([len(states) for states in truth], window, last, n_starts, seed)
     context = np.stack(
         [truth[clip][start : start + window] for clip, start in zip(clips, starts, strict=True)]
     )
@@ -120,8 +120,13 @@ def checked(motions: Sequence[Motion], prior: MotionNN) -> Sequence[Motion]:
     return motions
 
 
-def draw_starts(lengths: Sequence[int], window: int, count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Draw clip and first frame of `count` contexts; 60 frames of truth follow where a clip has them."""
+def draw_starts(
+    lengths: Sequence[int], window: int, last: int, count: int, seed: int
+) -> tuple[list[int], list[int]]:
+    """Draw clip and first frame of `count` contexts, with `last` frames of truth after where a clip has them.
+
+    In shorter clips they begin so that 60 frames follow, or at the first frame.
+    """
     usable = [clip for clip, length in enumerate(lengths) if length > window]
     if not usable:
         raise ValueError(
@@ -131,7 +136,8 @@ def draw_starts(lengths: Sequence[int], window: int, count: int, seed: int) -> t
         )
     random = np.random.default_rng(seed)
     clips = [usable[i % len(usable)] for i in range(count)]
-    return clips, [int(random.integers(max(1, lengths[clip] - window - 59))) for clip in clips]
+    room = [length - window - (last if length >= window + last else 60) + 1 for length in lengths]
+    return clips, [int(random.integers(max(1, room[clip]))) for clip in clips]
 
 
 def compare(
