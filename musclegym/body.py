@@ -230,7 +230,10 @@ class Body:
 
 
 def digest(*parts: Skeleton | MuscleSet | float) -> str:
-    """Return the SHA-256 of skeletons, muscle sets and numbers, as hexadecimal text."""
+    """Return the SHA-256 of skeletons, muscle sets and numbers, as hexadecimal text.
+
+    Numbers are rounded to six decimals (micrometres, micronewtons): their last bits depend on the processor.
+    """
     sha = hashlib.sha256()
     for part in parts:
         values = (
@@ -239,6 +242,8 @@ def digest(*parts: Skeleton | MuscleSet | float) -> str:
             else [part]
         )
         for value in values:
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                value = np.round(value, 6) + 0.0  # no minus zero
             sha.update(
                 repr(value).encode() if isinstance(value, tuple | float) else np.asarray(value).tobytes()
             )
