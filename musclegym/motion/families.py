@@ -48,6 +48,7 @@ def about(axis: str, degrees: float) -> Array:
 
 
 LEG = ("Femur", "Tibia", "Talus")
+NEEDED = ("Pelvis", *(part + side for side in "RL" for part in LEG))
 ARM = ("Shoulder", "Arm", "ForeArm", "Hand")
 
 MASS = Family(
@@ -132,9 +133,16 @@ def find_family(clip: Clip, mapping: Mapping[str, str] | None) -> Family:
     """Return the family of a clip's skeleton, or one made of a user's `mapping` (body name -> joint name).
 
     Raises:
-        ValueError: if the skeleton is of no known family, or the mapping names joints that it lacks.
+        ValueError: if the skeleton is of no known family, or the mapping lacks the pelvis or a part of a leg,
+            or names a joint that the clip has not.
     """
     if mapping is not None:
+        missing = [body for body in NEEDED if body not in mapping]
+        if missing:
+            raise ValueError(
+                f"a mapping must name the joints of {', '.join(NEEDED)}, but lacks {', '.join(missing)}; add "
+                f"them"
+            )
         for joint in mapping.values():
             clip.joint(joint)
         return Family("given by mapping=", dict(mapping))

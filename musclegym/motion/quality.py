@@ -1,7 +1,7 @@
 """How well a motion follows the clip it was made from, and how its feet meet the ground."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def scaled_source(
     """
     family = find_family(clip, mapping)
     skeleton = motion.skeleton
-    clip = without_lead_in(clip).resample(motion.fps)
+    clip = replace(without_lead_in(clip), cyclic=motion.cyclic).resample(motion.fps)
     ratio = leg_length_ratio(clip, family, skeleton)
     position = clip.pose[1]
     paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}

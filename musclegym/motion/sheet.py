@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from musclegym.motion.clip import Clip
+from musclegym.motion.cycle import heading
 from musclegym.motion.frames import place
 from musclegym.motion.motion import Motion
 from musclegym.motion.quality import scaled_source
-from musclegym.motion.retarget import heading
 from musclegym.rotation import Array
 
 FIGURES = 8

@@ -1,0 +1,71 @@
+"""The command `musclegym data`: figures of motion files, and contact sheets."""
+
+import json
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+from musclegym.motion.data import main, warnings
+from musclegym.motion.load import embedded_files
+
+
+def test_inspect_prints_a_table_and_writes_the_figures(tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    main(["inspect", "walk", str(embedded_files()["run"]), "--json", str(out)])
+    table = capsys.readouterr().out
+    assert "limb mm" in table
+    record = json.loads(out.read_text())
+    walk, run = record["clips"]
+    assert (walk["name"], walk["family"], walk["frames"]) == ("walk", "DeepMimic", 39)
+    assert walk["speed"] == pytest.approx(1.0, abs=0.1)
+    assert run["speed"] > 3.0
+    assert walk["limb_error"] < 10.0
+    assert record["families"][0]["clips"] == 2
+    assert record["refused"] == walk["warnings"] == []
+
+
+def test_inspect_of_a_folder_reports_files_it_refuses_and_fails(tmp_path, capsys):
+    (tmp_path / "walk.txt").write_bytes(embedded_files()["walk"].read_bytes())
+    (tmp_path / "readme.txt").write_text("no motion")
+    (tmp_path / "broken.bvh").write_text("HIERARCHY\n")
+    with pytest.raises(ValueError, match="1 of these files could not be read"):
+        main(["inspect", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "refused: " in printed
+    assert "broken.bvh" in printed
+    assert "readme" not in printed
+
+
+def test_nothing_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="name at least one motion"):
+        main(["inspect"])
+    with pytest.raises(FileNotFoundError, match="must hold motion files"):
+        main(["inspect", str(tmp_path)])
+
+
+def test_unknown_option_ends_the_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["inspect", "walk", "--color", "red"])
+    assert "--color" in capsys.readouterr().err
+
+
+def test_sheet_draws_source_and_body_from_two_sides(tmp_path):
+    out = tmp_path / "sheet.png"
+    main(["sheet", "walk", "kick", "--out", str(out)])
+    picture = matplotlib.image.imread(out)
+    rows, columns = picture.shape[:2]
+    assert columns > rows > 500
+    for half in (picture[:, : columns // 2], picture[:, columns // 2 :]):
+        red = (half[..., 0] > 0.7) & (half[..., 1] < 0.4)
+        blue = (half[..., 2] > 0.5) & (half[..., 0] < 0.4)
+        assert red.sum() > 500  # right limbs
+        assert blue.sum() > 500  # left limbs
+    with pytest.raises(ValueError, match=r"must be a PNG file, but --out is .*use .*sheet\.png"):
+        main(["sheet", "walk", "--out", str(Path(tmp_path) / "sheet.gif")])
+
+
+def test_implausible_sizes_and_speeds_are_named():
+    assert list(warnings(leg=0.85, speed=1.4)) == []
+    assert "unit=" in next(warnings(leg=2.1, speed=1.4))
+    assert "fps=" in next(warnings(leg=0.85, speed=20.0))
