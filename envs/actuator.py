@@ -1,6 +1,6 @@
 """The actuator: advances the simulation by one control step under one of the four actuations."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,12 +16,9 @@ from musclegym.actuation import (
 from musclegym.body import Body
 from musclegym.envs.config import HumanoidConfig
 from musclegym.muscle.activation import advance_activation
-from musclegym.muscle.oracle import Entries, least_squares
+from musclegym.muscle.oracle import least_squares, muscle_entries
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
-
-if TYPE_CHECKING:
-    from musclegym.muscle.network import MuscleNN
 
 
 class Actuator:
@@ -31,14 +28,15 @@ class Actuator:
         """Prepare buffers, and MuscleNN where it is used.
 
         Raises:
-            ValueError: if the body lacks the muscles that the actuation needs, or the weights belong to another body.
+            ValueError: if the body lacks the muscles that the actuation needs, or the weights belong to
+                another body.
             FileNotFoundError: if there are no weights of MuscleNN for the body.
         """
         self.kind = config.actuation
         if self.kind != "torque" and body.n_muscles == 0:
             raise ValueError(
-                f"actuation {self.kind!r} needs muscles, but body {body.name!r} has none; load it with muscles=..., "
-                f"or use actuation='torque'"
+                f"actuation {self.kind!r} needs muscles, but body {body.name!r} has none; load it with "
+                f"muscles=..., or use actuation='torque'"
             )
         self.body = body
         self.physics_dt = 1.0 / config.physics_hz
@@ -50,18 +48,10 @@ class Actuator:
         hold = self.steps_per_update * self.physics_dt
         self.model = make_model(body, gains[0], gains[1], self.physics_dt, hold)
         self.stage = make_stage(body)
-        dofs, muscles = body.muscle_set.turned_dofs(body.skeleton)
-        actuated = dofs >= 6
-        starts = np.searchsorted(muscles[actuated], np.arange(body.n_muscles + 1))
-        self.entries = Entries(start=starts, dof=dofs[actuated] - 6)
+        self.entries = muscle_entries(body)
         self.activation = np.zeros(body.n_muscles if self.kind != "torque" else 0)
         self.torque = np.zeros(body.n_dofs)
-        self.network = self._load_network(config) if self.kind == "muscle" else None
-
-    def _load_network(self, config: HumanoidConfig) -> "MuscleNN":
-        from musclegym.muscle.network import load_muscle_network
-
-        return load_muscle_network(self.body, config.muscle_weights)
+        self._choose = self._by_network(config) if self.kind == "muscle" else self._by_least_squares
 
     def reset(self) -> None:
         """Relax all muscles."""
@@ -81,7 +71,7 @@ class Actuator:
                 torque_step(self.model, simulation.links, target, qd_target, stage)
             elif step % self.steps_per_update == 0:
                 demand_step(self.model, simulation.links, target, qd_target, stage)
-                self._activate()
+                self._choose()
                 apply_activation(self.model, self.activation, stage)
             else:
                 muscle_step(self.model, simulation.links, self.activation, stage)
@@ -100,11 +90,24 @@ class Actuator:
         simulation.step(self.stage.link_torque)
         simulation.read()
 
-    def _activate(self) -> None:
-        """Choose activations for the torque that the stable PD asks for."""
-        muscles, wanted = self.stage.muscles, self.stage.wanted
-        if self.network is None:
-            active = (wanted - muscles.passive_torque)[6:]
-            least_squares(muscles.torque_matrix, self.entries, active, self.activation)
-        else:
-            self.network.activate_one(muscles, wanted, self.entries, self.activation)
+    def _by_least_squares(self) -> None:
+        """Choose the activations that come nearest to the torque that the stable PD asks for."""
+        muscles = self.stage.muscles
+        active = (self.stage.wanted - muscles.passive_torque)[6:]
+        least_squares(muscles.torque_matrix, self.entries, active, self.activation)
+
+    def _by_network(self, config: HumanoidConfig) -> Callable[[], None]:
+        """Return a function that lets MuscleNN choose the activations."""
+        from musclegym.muscle.network import load_muscle_network, muscle_features
+
+        network = load_muscle_network(self.body, config.muscle_weights)
+        features = np.zeros((1, network.n_features), dtype=np.float32)
+
+        def choose() -> None:
+            muscles = self.stage.muscles
+            muscle_features(
+                muscles.torque_matrix, self.entries, muscles.passive_torque, self.stage.wanted, features[0]
+            )
+            self.activation[:] = network.activate(features)[0]
+
+        return choose

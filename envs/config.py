@@ -38,8 +38,8 @@ class HumanoidConfig:
     """
 
     actuation: Actuation = "muscle"
-    """What moves the joints: `torque` (stable PD), `muscle` (stable PD, MuscleNN, muscles), `oracle` (stable PD,
-    least squares, muscles) or `excitation` (the action excites the muscles)."""
+    """What moves the joints: `torque` (stable PD), `muscle` (stable PD, MuscleNN, muscles), `oracle` (stable
+    PD, least squares, muscles) or `excitation` (the action excites the muscles)."""
     body: str | Path | Body = "human"
     """Name, path or loaded body."""
     motion: str | Path | Clip | Motion = "walk"
@@ -64,7 +64,7 @@ class HumanoidConfig:
     weights: TrackWeights = field(default_factory=TrackWeights)
     """Weights of the reward terms."""
     fall_drop: float = 0.25
-    """The episode ends when the root is lower than the reference by more than this share of its rest height [-]."""
+    """The episode ends when the root is lower than the reference by this share of its rest height [-]."""
     lost_distance: float = 1.0
     """The episode ends when the root is farther than this from the reference on the ground [m]."""
     start_noise: float = 0.0
@@ -91,8 +91,8 @@ class HumanoidConfig:
                 )
         if self.start_noise < 0.0 or self.history < 0:
             raise ValueError(
-                f"start_noise and history must not be negative, but are {self.start_noise!r} and {self.history!r}; "
-                f"0 switches either off"
+                f"start_noise and history must not be negative, but are {self.start_noise!r} and "
+                f"{self.history!r}; 0 switches either off"
             )
 
 

@@ -16,8 +16,8 @@ from musclegym.envs.observations import BOUND, heading_rotation, layout_of, obse
 from musclegym.envs.reference import Reference
 from musclegym.motion import load_motion
 from musclegym.rotation import Array
-from musclegym.skeleton import body_velocities
 from musclegym.simulation import Simulation
+from musclegym.skeleton import body_velocities
 from musclegym.state import BodyState
 
 Array32 = npt.NDArray[np.float32]
@@ -27,32 +27,39 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     """A human body, driven by muscles or joint torques, that is rewarded for following a motion.
 
     ## Action
-    A `Box(-1, 1, (dof - 6,), float32)`: offset of the target pose from the reference at the end of the step, joint
-    coordinate by joint coordinate, in units of `action_range` [rad]; zero follows the reference. A stable PD pulls the body
-    there; its torque acts as it is (`actuation="torque"`), or through the muscles that MuscleNN (`"muscle"`) or bounded
-    least squares (`"oracle"`) activate. With `actuation="excitation"` the action is the excitation of each muscle,
-    `Box(-1, 1, (muscle,), float32)`, -1 for none and 1 for all of it.
+    A `Box(-1, 1, (dof - 6,), float32)`: offset of the target pose from the reference at the end of the step,
+    joint coordinate by joint coordinate, in units of `action_range` [rad]; zero follows the reference. A
+    stable PD pulls the body there; its torque acts as it is (`actuation="torque"`), or through the muscles
+    that MuscleNN (`"muscle"`) or bounded least squares (`"oracle"`) activate. With `actuation="excitation"`
+    the action is the excitation of each muscle, `Box(-1, 1, (muscle,), float32)`, -1 for none and 1 for all
+    of it.
 
     ## Observation
-    A `Box(float32)` whose blocks are listed in `observation_layout` with unit and frame: height, orientation and velocities of
-    the root, positions and velocities of the bodies in the heading frame, joint rotations and velocities, way to the next
-    reference pose, phase, then activations under `"excitation"`, and the last `history` states [q, qd].
+    A `Box(float32)` whose blocks are listed in `observation_layout` with unit and frame: height, orientation
+    and velocities of the root, positions and velocities of the bodies in the heading frame, joint rotations
+    and velocities, way to the next reference pose, phase, then activations under `"excitation"`, and the last
+    `history` states [q, qd].
 
     ## Reward
-    The sum of `info["reward_terms"]`: `pose`, `velocity`, `end_effector`, `root` and `com`, each a match in [0, 1] with the
-    reference (see `musclegym.envs.rewards`) times its weight, so that perfect tracking gives 1 per step.
+    The sum of `info["reward_terms"]`: `pose`, `velocity`, `end_effector`, `root` and `com`, each a match in
+    [0, 1] with the reference (see `musclegym.envs.rewards`) times its weight, so that perfect tracking gives
+    1 per step.
 
     ## Start and end
-    `reset` draws a phase of the motion (reference state initialisation), or takes `options={"phase": 0.25}`, and starts in the
-    reference's pose and velocity. The episode terminates when the root is `fall_drop` of its rest height below the reference's,
-    or `lost_distance` away from it, or a number is no longer finite (`info["diverged"]`). It is truncated at the end of
-    a motion that does not repeat, and by `TimeLimit` after 300 steps (10 s).
+    `reset` draws a phase of the motion (reference state initialisation), or takes `options={"phase": 0.25}`,
+    and starts in the reference's pose and velocity. The episode terminates when the root is `fall_drop` of
+    its rest height below the reference's, or `lost_distance` away from it, or a number is no longer finite
+    (`info["diverged"]`). It is truncated at the end of a motion that does not repeat, and by `TimeLimit`
+    after 300 steps (10 s).
 
     ## Options
     The fields of `musclegym.envs.config.HumanoidConfig`, by name, and `render_mode` (None or `"rgb_array"`).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 30}
+    metadata: ClassVar[dict[str, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        "render_modes": ["rgb_array"],
+        "render_fps": 30,
+    }
 
     def __init__(self, render_mode: str | None = None, **options: Any) -> None:
         """Build body, world and reference.
@@ -72,7 +79,6 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.reference = Reference(self.motion)
         self.actuator = Actuator(self.body, self.config)
         self.simulation = Simulation(self.body, self.config.physics_hz)
-        self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         excitation = self.config.actuation == "excitation"
         self.observation_layout = layout_of(self.body, excitation, self.config.history)
         size = self.observation_layout[-1].stop

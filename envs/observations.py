@@ -31,7 +31,7 @@ class Block:
 
 
 def layout_of(body: Body, excitation: bool, history: int) -> tuple[Block, ...]:
-    """Return the blocks of the observation, in their order; `history` is the number of past states at the end."""
+    """Return the blocks of the observation in their order; `history` states of the past end it."""
     bodies, dofs = body.skeleton.n_bodies, body.n_dofs
     parts = [
         ("root_height", 1, "m", "world"),
@@ -59,7 +59,7 @@ def layout_of(body: Body, excitation: bool, history: int) -> tuple[Block, ...]:
 
 
 def heading_rotation(root: Array) -> Array:
-    """Return the rotation (3, 3) about the vertical that carries +z to where the root (3, 3) faces on the ground."""
+    """Return the rotation (3, 3) about the vertical that turns +z to where the root (3, 3) faces."""
     sine, cosine = root[0, 2], root[2, 2]
     length = np.hypot(sine, cosine)
     if length < 1e-9:  # facing straight up or down: no heading

@@ -11,8 +11,8 @@ from musclegym.rotation import Array, multiply, relative_vector, rotation_from_v
 class Reference:
     """A motion placed in the world.
 
-    Whenever a cyclic motion begins anew, the reference is moved to where the body is and turned to where it faces, so that
-    small errors of one cycle do not become large ones of the next.
+    Whenever a cyclic motion begins anew, the reference is moved to where the body is and turned to where it
+    faces, so that small errors of one cycle do not become large ones of the next.
     """
 
     def __init__(self, motion: Motion) -> None:
@@ -61,7 +61,7 @@ class Reference:
 
 @njit(cache=True)
 def place_root(q: Array, turn: Array, shift: Array, rest: Array, rest_rotation: Array, out: Array) -> None:
-    """Write the root of the pose `q`, turned by `turn` (3, 3) about the vertical and shifted by `shift` (3,), into `out`."""
+    """Write the root of `q`, turned by `turn` (3, 3) about the vertical and shifted by `shift`, into `out`."""
     local, world, placed = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     rotation_from_vector(q[0], q[1], q[2], local)
     multiply(rest_rotation, local, world)

@@ -1,7 +1,8 @@
 """Reward terms: physical quantities in, a number in [0, 1] out; their weights live in the config.
 
-Forms and scales are those of DeepMimic (Peng, Abbeel, Levine & van de Panne 2018, ACM TOG 37:143, section 5.2), its sums over
-joints included, except that velocities of rotation count per joint in the frames of this body.
+Forms and scales are those of DeepMimic (Peng, Abbeel, Levine & van de Panne 2018, ACM TOG 37:143, section
+5.2), its sums over joints included, except that velocities of rotation count per joint in the frames of this
+body.
 """
 
 import numpy as np
@@ -40,7 +41,7 @@ def end_effector_match(error: Array, scale: float = 40.0) -> float:
 
 
 def root_match(position: Array, rotation: Array, linear: Array, angular: Array, scale: float = 5.0) -> float:
-    """Return exp(-scale * (position^2 + 0.1 rotation^2 + 0.01 linear^2 + 0.001 angular^2)) of the root's errors.
+    """Return exp(-scale * weighted sum of squared errors of the root), DeepMimic's weights 1, 0.1, 0.01 and 0.001.
 
     Args:
         position: error of the position, shape (3,) [m].

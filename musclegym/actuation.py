@@ -38,6 +38,9 @@ LIMIT_DAMPING = 5.0
 """Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
 
 
+DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "actuator", "total", "none")
+
+
 class Model(NamedTuple):
     """What stays the same from step to step."""
 
@@ -90,11 +93,11 @@ def make_model(body: Body, kp: Array, kd: Array, dt: float, hold: float) -> Mode
 def make_stage(body: Body) -> Stage:
     """Return the buffers of a body."""
     return Stage(
-        make_workspace(body.skeleton),
-        make_muscle_buffers(body.paths, body.n_dofs),
-        np.zeros(3),
-        *np.zeros((9, body.n_dofs)),
-        np.zeros(body.n_dofs - 6),
+        work=make_workspace(body.skeleton),
+        muscles=make_muscle_buffers(body.paths, body.n_dofs),
+        displacement=np.zeros(3),
+        link_torque=np.zeros(body.n_dofs - 6),
+        **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
     )
 
 

@@ -97,7 +97,8 @@ def from_links(
     """
     a, b, c = scratch[0], scratch[1], scratch[2]
     for body in range(1, tree.parent.size):
-        p, v, at = frames.position_at[body], frames.velocity_at[body], tree.dof_start[body]
+        at = int(tree.dof_start[body])
+        p, v = int(frames.position_at[body]), int(frames.velocity_at[body])
         if tree.kind[body] == HINGE:
             rotation_about_axis(tree.axis[body], links[p], local[body])
             qd[at] = links[v]
@@ -132,7 +133,8 @@ def to_links(tree: Tree, frames: LinkFrames, q: Array, qd: Array, links: Array) 
     """Write the link state of a pose `q` and velocity `qd` (dof,) into `links` (frames.size,)."""
     a, b, c = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for body in range(tree.parent.size):
-        p, v, at = frames.position_at[body], frames.velocity_at[body], tree.dof_start[body]
+        at = int(tree.dof_start[body])
+        p, v = int(frames.position_at[body]), int(frames.velocity_at[body])
         if tree.kind[body] == HINGE:
             links[p], links[v] = q[at], qd[at]
         elif tree.kind[body] != FREE:
@@ -157,11 +159,15 @@ def to_links(tree: Tree, frames: LinkFrames, q: Array, qd: Array, links: Array) 
 def pose_vector(tree: Tree, local: Array, displacement: Array, out: Array) -> None:
     """Write the generalised coordinates of joint rotations `local` and the root's displacement into `out` (dof,)."""
     for body in range(tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             vector = np.empty(3)
             vector_from_rotation(local[body], vector)
-            out[at] = vector[0] * tree.axis[body, 0] + vector[1] * tree.axis[body, 1] + vector[2] * tree.axis[body, 2]
+            out[at] = (
+                vector[0] * tree.axis[body, 0]
+                + vector[1] * tree.axis[body, 1]
+                + vector[2] * tree.axis[body, 2]
+            )
         else:
             vector_from_rotation(local[body], out[at : at + 3])
             if tree.kind[body] == FREE:
@@ -173,7 +179,7 @@ def torque_to_links(tree: Tree, frames: LinkFrames, torque: Array, out: Array) -
     """Write the joint torques (dof,) [N m], root left out, in the engine's order and frames into `out` (dof - 6,)."""
     place = 0
     for body in range(1, tree.parent.size):
-        at = tree.dof_start[body]
+        at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
             out[place] = torque[at]
             place += 1

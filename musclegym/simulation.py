@@ -76,7 +76,9 @@ class Simulation:
         stops = np.cumsum(np.where(hinge, 1, 3)).tolist()
         self._torque_of_joint = [slice(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True)]
         stops = (ROOT_NUMBERS + np.cumsum(np.where(hinge, 1, 4))).tolist()
-        self._position_of_joint = [slice(a, b) for a, b in zip([ROOT_NUMBERS, *stops[:-1]], stops, strict=True)]
+        self._position_of_joint = [
+            slice(a, b) for a, b in zip([ROOT_NUMBERS, *stops[:-1]], stops, strict=True)
+        ]
         self._velocity_start = stops[-1]
         self._quiet(hinge)
 
@@ -207,7 +209,9 @@ def urdf(body: Body) -> str:
         ElementTree.SubElement(joint, "parent", link=skeleton.body_names[parent])
         ElementTree.SubElement(joint, "child", link=name)
         offset = in_world[parent].T @ (skeleton.joint_position[index] - skeleton.joint_position[parent])
-        ElementTree.SubElement(joint, "origin", xyz=text(offset), rpy=angles(in_world[parent].T @ in_world[index]))
+        ElementTree.SubElement(
+            joint, "origin", xyz=text(offset), rpy=angles(in_world[parent].T @ in_world[index])
+        )
         axis = frames.to_joint[index].T @ skeleton.joint_axis[index] if hinge else [1.0, 0.0, 0.0]
         ElementTree.SubElement(joint, "axis", xyz=text(axis))
     return ElementTree.tostring(robot, encoding="unicode")

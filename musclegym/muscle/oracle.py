@@ -9,7 +9,7 @@ from numba import njit
 from musclegym.rotation import Array, IntArray
 
 if TYPE_CHECKING:
-    from musclegym.body import MuscleState
+    from musclegym.body import Body, MuscleState
 
 EFFORT_WEIGHT = 1e-4
 """Weight of the squared activations beside the squared torque residual [N^2 m^2]; makes the answer unique."""
@@ -41,6 +41,14 @@ class InteriorPoint(NamedTuple):
     step: Array
     lower_step: Array
     upper_step: Array
+
+
+def muscle_entries(body: "Body") -> Entries:
+    """Return where the torque matrix of the actuated DoFs can differ from zero, muscle after muscle."""
+    dof, muscle = body.muscle_set.turned_dofs(body.skeleton)
+    actuated = dof >= 6
+    start = np.searchsorted(muscle[actuated], np.arange(body.n_muscles + 1))
+    return Entries(start=start, dof=dof[actuated] - 6)
 
 
 def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
