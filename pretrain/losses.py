@@ -100,7 +100,7 @@ class NextStateObjective(nn.Module):
         second = (predicted[:, 1:, :n] - predicted[:, :-1, :n]) / self.scale[:n]
         if chained:
             last = (slice(fresh, None), -1)
-            reached = layout.advance(seen.at(last), predicted[last].detach())
+            reached = model.changed(seen.at(last), predicted[last].detach())
             self.chains.advance(chosen, visited, reached)
         parts = {"": square[:fresh], "rollout_": square[fresh:]}
         terms = {f"{name}position": part[..., :n].mean() for name, part in parts.items() if len(part)}

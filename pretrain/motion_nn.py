@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.transformer import Block
 
-FEATURE_LIMIT = (
-    8.0  # normalised features are clipped here, so that a falling body stays within reach of the data
-)
+FEATURE_LIMIT = 8.0
+"""Normalised features are clipped here, so that a falling body stays within reach of the data."""
+VELOCITY_MARGIN = 1.25
+"""Predicted velocities stay below this multiple of the fastest in the training data."""
 
 
 class Prior(Protocol):
@@ -43,7 +44,7 @@ class MotionNNConfig:
     heads: int = 4
     """Attention heads per layer."""
 
-    window: int = 16
+    window: int = 8
     """Most frames that the network looks back on."""
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class MotionNNConfig:
         if min(self.depth, self.window) < 1:
             raise ValueError(
                 f"depth and window must be at least 1, but they are {self.depth} and {self.window}; use e.g. "
-                f"4 and 16"
+                f"4 and 8"
             )
 
 
@@ -67,6 +68,7 @@ class MotionNN(nn.Module):
     feature_mean: Tensor
     feature_scale: Tensor
     change_scale: Tensor
+    velocity_limit: Tensor
 
     def __init__(self, layout: StateLayout, config: MotionNNConfig, fps: float) -> None:
         """Build an untrained network that predicts constant velocity.
@@ -81,6 +83,7 @@ class MotionNN(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(layout.n_features))
         self.register_buffer("feature_scale", torch.ones(layout.n_features))
         self.register_buffer("change_scale", torch.ones(layout.n_state))
+        self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 1e6))
         self.embed = nn.Linear(layout.n_features, config.width)
         blocks = [Block(config.width, config.heads, config.window) for _ in range(config.depth)]
         self.blocks = nn.ModuleList(blocks)
@@ -125,10 +128,15 @@ class MotionNN(nn.Module):
         steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
         return steady + correction
 
+    def changed(self, poses: Pose, changes: Tensor) -> Pose:
+        """Return `poses` (...) after predicted changes (..., 2 dof), with velocities kept in the data's range."""
+        reached = self.layout.advance(poses, changes)
+        return reached._replace(velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit))
+
     def next_pose(self, poses: Pose) -> Pose:
         """Return the pose after the last frame of `poses` (batch, frame)."""
         last = (slice(None), -1)
-        return self.layout.advance(poses.at(last), self.changes(poses)[last])
+        return self.changed(poses.at(last), self.changes(poses)[last])
 
     def encode(self, window: Tensor) -> Tensor:
         """Return features (batch, width) of windows (batch, frame, 2 dof): the part that policies freeze."""
@@ -151,8 +159,8 @@ def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) ->
         fps: frames per second.
 
     Returns:
-        `feature_mean`, `feature_scale` (feature,) and `change_scale` (2 dof,), the last being the root mean
-        square of what constant velocity misses in one step.
+        `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what constant
+        velocity misses in one step; and `velocity_limit` (dof,).
     """
     poses = [layout.pose(states) for states in motions]
     features = np.concatenate([layout.features(pose) for pose in poses])
@@ -164,7 +172,9 @@ def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) ->
     feature_blocks = [np.arange(start, stop) for _, start, stop in layout.feature_blocks]
     positions = list(layout.dof_blocks.values())
     change_blocks = positions + [layout.n_dofs + block for block in positions]
+    fastest = np.max([np.abs(states[:, layout.n_dofs :]).max(axis=0) for states in motions], axis=0)
     return {
+        "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
         "feature_mean": torch.as_tensor(features.mean(axis=0), dtype=torch.float32),
         "feature_scale": _floored(features.std(axis=0), feature_blocks),
         "change_scale": _floored(np.sqrt((missed**2).mean(axis=0)), change_blocks),
