@@ -82,7 +82,8 @@ def turn_limb(turn: Array, skeleton: Skeleton, body: int) -> Array:
     solutions = (solutions + np.pi) % (2.0 * np.pi) - np.pi
     twist = np.take_along_axis(solutions, np.abs(solutions).argmin(axis=0)[None], axis=0)[0]
     flexion = np.linalg.norm(np.cross(wanted, bone), axis=1)
-    twist *= flexion**2 / (flexion**2 + STRAIGHT**2)
+    bent = (flexion / STRAIGHT) ** 6
+    twist *= bent / (bent + 1.0)
     return turn[:, body] @ Rotation.from_rotvec(twist[:, None] * bone).as_matrix()
 
 
