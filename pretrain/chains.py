@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from musclegym.motion.features import Pose, StateLayout, rotation_from_vector
+from musclegym.motion.features import Pose, StateLayout
+from musclegym.motion.rotation_arrays import rotation_from_vector
 from musclegym.pretrain.windows import Windows
 
 

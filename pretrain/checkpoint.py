@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
+import musclegym
 from musclegym.body import Body
 from musclegym.manifest import load_weights, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+
+
+SHIPPED = Path(musclegym.__file__).resolve().parent / "assets" / "weights" / "motion_nn.safetensors"
+"""Prior for the default human, trained on all embedded clips."""
 
 
 def save_prior(
@@ -40,11 +45,11 @@ def save_prior(
     save_weights(path, tensors, manifest)
 
 
-def load_prior(path: str | Path, body: Body | None = None) -> MotionNN:
+def load_prior(path: str | Path | None = None, body: Body | None = None) -> MotionNN:
     """Read a prior, ready to predict (evaluation mode, no gradients, float32).
 
     Args:
-        path: NAME.safetensors, or the folder of a run of `musclegym pretrain`.
+        path: NAME.safetensors, or the folder of a run of `musclegym pretrain`; None loads the shipped one.
         body: the body that it is to be used with; None skips that check.
 
     Returns:
@@ -54,7 +59,8 @@ def load_prior(path: str | Path, body: Body | None = None) -> MotionNN:
         FileNotFoundError: if there is no such file.
         ValueError: if it was made for another skeleton, or is no MotionNN.
     """
-    path = Path(path) / "prior.safetensors" if Path(path).is_dir() else Path(path)
+    path = SHIPPED if path is None else Path(path)
+    path = path / "prior.safetensors" if path.is_dir() else path
     expect = {"kind": "MotionNN", **(made_for(body) if body is not None else {})}
     tensors, manifest = load_weights(path, expect, made_by="musclegym pretrain")
     layout = StateLayout.from_record(manifest["layout"])

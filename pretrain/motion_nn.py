@@ -83,7 +83,7 @@ class MotionNN(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(layout.n_features))
         self.register_buffer("feature_scale", torch.ones(layout.n_features))
         self.register_buffer("change_scale", torch.ones(layout.n_state))
-        self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 1e6))
+        self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
         self.embed = nn.Linear(layout.n_features, config.width)
         blocks = [Block(config.width, config.heads, config.window) for _ in range(config.depth)]
         self.blocks = nn.ModuleList(blocks)
@@ -129,7 +129,7 @@ class MotionNN(nn.Module):
         return steady + correction
 
     def changed(self, poses: Pose, changes: Tensor) -> Pose:
-        """Return `poses` (...) after predicted changes (..., 2 dof), with velocities kept in the data's range."""
+        """Return `poses` after predicted `changes` (..., 2 dof), with velocities kept in the data's range."""
         reached = self.layout.advance(poses, changes)
         return reached._replace(velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit))
 
@@ -159,8 +159,8 @@ def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) ->
         fps: frames per second.
 
     Returns:
-        `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what constant
-        velocity misses in one step; and `velocity_limit` (dof,).
+        `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what
+        constant velocity misses in one step; and `velocity_limit` (dof,).
     """
     poses = [layout.pose(states) for states in motions]
     features = np.concatenate([layout.features(pose) for pose in poses])

@@ -57,6 +57,9 @@ class PretrainConfig:
     mirror: bool = True
     """Whether the mirror image of every training clip is learned as well."""
 
+    half: bool = False
+    """Whether the prior is saved as float16, at half the size."""
+
     starts: int = 64
     """Rollouts per measurement."""
 
@@ -172,7 +175,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
         "seconds": trainer.seconds,
     }
     record |= {"final_loss": trainer.recent_losses(), "scores": scores}
-    save_prior(folder / "prior.safetensors", prior, corpus.body, record)
+    save_prior(folder / "prior.safetensors", prior, corpus.body, record, half=config.half)
     for path in filter(None, (folder / "result.json", config.json)):
         write_json(path, record | {"curve": trainer.curve})
     return record

@@ -4,9 +4,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from musclegym.body import load_body
-from musclegym.motion.features import (
-    Placement,
-    StateLayout,
+from musclegym.motion.features import Placement, StateLayout
+from musclegym.motion.rotation_arrays import (
     levelling,
     orthonormal,
     rotation_from_vector,

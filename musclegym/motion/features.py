@@ -10,7 +10,6 @@ heading frame is upright and differs from the root by the smallest rotation that
 root placement together give back the state exactly.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +17,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from musclegym.motion.rotation_arrays import (
+    Numbers,
+    array_module,
+    constant_like,
+    levelling,
+    orthonormal,
+    rotation_from_vector,
+    transposed,
+    unit,
+    vector_from_rotation,
+)
 from musclegym.skeleton import BALL, DOFS_OF_KIND, HINGE, Skeleton
-
-Numbers = Any
-"""A NumPy array or a torch tensor of floats."""
 
 
 class Pose(NamedTuple):
@@ -147,7 +154,7 @@ class StateLayout:
         q = state[..., : self.n_dofs]
         local = rotation_from_vector(q[..., self.rotation_columns])
         return Pose(
-            rotation=_join(local, _like(self.root_frame, state) @ local[..., :1, :, :]),
+            rotation=with_root(local, constant_like(self.root_frame, state) @ local[..., :1, :, :]),
             displacement=q[..., 3:6],
             hinge=q[..., self.hinge_columns],
             velocity=state[..., self.n_dofs :],
@@ -155,9 +162,9 @@ class StateLayout:
 
     def state(self, pose: Pose) -> Numbers:
         """Return the states (..., 2 dof) of `pose`; rotation vectors have lengths up to pi."""
-        root = _like(self.root_frame, pose.velocity).T @ pose.rotation[..., :1, :, :]
-        q = self._columns(vector_from_rotation(_join(pose.rotation, root)), pose.displacement, pose.hinge)
-        return _space(q).concatenate([q, pose.velocity], axis=-1)
+        root = constant_like(self.root_frame, pose.velocity).T @ pose.rotation[..., :1, :, :]
+        q = self._columns(vector_from_rotation(with_root(pose.rotation, root)), pose.displacement, pose.hinge)
+        return array_module(q).concatenate([q, pose.velocity], axis=-1)
 
     def advance(self, pose: Pose, change: Numbers) -> Pose:
         """Return the pose after a change (..., 2 dof): one of q as `difference` gives it, one added to qd."""
@@ -175,11 +182,11 @@ class StateLayout:
 
         Its position part equals `Skeleton.difference`: body-frame vectors, no angle beyond pi.
         """
-        turn = vector_from_rotation(_transpose(start.rotation) @ end.rotation)
+        turn = vector_from_rotation(transposed(start.rotation) @ end.rotation)
         step = end.displacement - start.displacement
-        shift = (_transpose(start.rotation[..., 0, :, :]) @ step[..., None])[..., 0]
+        shift = (transposed(start.rotation[..., 0, :, :]) @ step[..., None])[..., 0]
         positions = self._columns(turn, shift, end.hinge - start.hinge)
-        return _space(turn).concatenate([positions, end.velocity - start.velocity], axis=-1)
+        return array_module(turn).concatenate([positions, end.velocity - start.velocity], axis=-1)
 
     def features(self, pose: Pose) -> Numbers:
         """Return heading-invariant features (..., feature) in the order of `feature_blocks`.
@@ -200,12 +207,12 @@ class StateLayout:
             pose.hinge,
             pose.velocity[..., 6:],
         ]
-        return _space(up).concatenate(parts, axis=-1)
+        return array_module(up).concatenate(parts, axis=-1)
 
     def placement(self, pose: Pose) -> Placement:
         """Return heading and ground position of `pose`."""
-        upright = pose.rotation[..., 0, :, :] @ _transpose(levelling(pose.rotation[..., 0, 1, :]))
-        heading = _space(upright).arctan2(upright[..., 0, 2], upright[..., 2, 2])
+        upright = pose.rotation[..., 0, :, :] @ transposed(levelling(pose.rotation[..., 0, 1, :]))
+        heading = array_module(upright).arctan2(upright[..., 0, 2], upright[..., 2, 2])
         return Placement(heading, pose.displacement[..., ::2])
 
     def from_features(self, features: Numbers, placement: Placement) -> Pose:
@@ -214,15 +221,15 @@ class StateLayout:
         The 6-D rotations and the upward direction are made orthonormal (Gram-Schmidt), so any numbers give a
         pose.
         """
-        xp = _space(features)
+        xp = array_module(features)
         part = {name: features[..., start:stop] for name, start, stop in self.feature_blocks}
-        level = levelling(_unit(part["up_in_root"]))
+        level = levelling(unit(part["up_in_root"]))
         zero = 0.0 * placement.heading
         turn = rotation_from_vector(xp.stack([zero, placement.heading, zero], axis=-1))
         columns = part["ball_6d"].reshape(*features.shape[:-1], -1, 3, 2)
         height = part["root_height"] - self.rest_height
         ground = placement.ground
-        back = _transpose(level)
+        back = transposed(level)
         angular = (back @ part["root_angular_velocity"][..., None])[..., 0]
         linear = (back @ part["root_linear_velocity"][..., None])[..., 0]
         return Pose(
@@ -235,107 +242,10 @@ class StateLayout:
     def _columns(self, turns: Numbers, displacement: Numbers, hinge: Numbers) -> Numbers:
         """Lay out rotation vectors, displacement and hinge angles as q (..., dof)."""
         balls = turns[..., 1:, :].reshape(*turns.shape[:-2], -1)
-        grouped = _space(turns).concatenate([turns[..., 0, :], displacement, balls, hinge], axis=-1)
+        grouped = array_module(turns).concatenate([turns[..., 0, :], displacement, balls, hinge], axis=-1)
         return grouped[..., np.argsort(np.concatenate(list(self.dof_blocks.values())))]
 
 
-def rotation_from_vector(vector: Numbers) -> Numbers:
-    """Return the rotation matrices (..., 3, 3) of rotation vectors (..., 3) [rad] (Rodrigues' formula)."""
-    xp = _space(vector)
-    square = (vector * vector).sum(-1)
-    small = square < 1e-6
-    angle = xp.sqrt(xp.where(small, 1.0, square))
-    first = xp.where(small, 1.0 - square / 6.0, xp.sin(angle) / angle)  # sin(a) / a
-    second = xp.where(
-        small, 0.5 - square / 24.0, 2.0 * (xp.sin(0.5 * angle) / angle) ** 2
-    )  # (1 - cos(a)) / a^2
-    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
-    rows = [
-        [1.0 - second * (y * y + z * z), second * x * y - first * z, second * x * z + first * y],
-        [second * x * y + first * z, 1.0 - second * (x * x + z * z), second * y * z - first * x],
-        [second * x * z - first * y, second * y * z + first * x, 1.0 - second * (x * x + y * y)],
-    ]
-    return _matrix(rows)
-
-
-def vector_from_rotation(rotation: Numbers) -> Numbers:
-    """Return the rotation vectors (..., 3) [rad] of rotation matrices, lengths in [0, pi].
-
-    Goes through the quaternion, of which the best-conditioned column of 4 q q^T is taken, so that angles near
-    0 and near pi keep their precision.
-    """
-    xp = _space(rotation)
-    r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
-    w = [r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
-    xy, xz, yz = r[0][1] + r[1][0], r[0][2] + r[2][0], r[1][2] + r[2][1]
-    columns = [
-        [1.0 + r[0][0] + r[1][1] + r[2][2], *w],
-        [w[0], 1.0 + r[0][0] - r[1][1] - r[2][2], xy, xz],
-        [w[1], xy, 1.0 - r[0][0] + r[1][1] - r[2][2], yz],
-        [w[2], xz, yz, 1.0 - r[0][0] - r[1][1] + r[2][2]],
-    ]
-    best, size = xp.stack(columns[0], axis=-1), columns[0][0]
-    for i in range(1, 4):
-        larger = columns[i][i] > size
-        best = xp.where(larger[..., None], xp.stack(columns[i], axis=-1), best)
-        size = xp.where(larger, columns[i][i], size)
-    best = _unit(best)
-    best = xp.where(best[..., :1] < 0.0, -best, best)
-    square = (best[..., 1:] ** 2).sum(-1)
-    small = square < 1e-12
-    half_sine = xp.sqrt(xp.where(small, 1.0, square))
-    scale = xp.where(small, 2.0, 2.0 * xp.arctan2(half_sine, best[..., 0]) / half_sine)
-    return best[..., 1:] * scale[..., None]
-
-
-def levelling(up: Numbers) -> Numbers:
-    """Return the smallest rotations (..., 3, 3) that turn unit vectors `up` (..., 3) onto the y axis.
-
-    For `up` = -y, where none is smallest, half a turn about x.
-    """
-    x, y, z = up[..., 0], up[..., 1], up[..., 2]
-    scale = 1.0 / _space(up).clip(1.0 + y, 1e-12, None)
-    return _matrix(
-        [[1.0 - x * x * scale, -x, -x * z * scale], [x, y, z], [-x * z * scale, -z, y + x * x * scale]]
-    )
-
-
-def orthonormal(columns: Numbers) -> Numbers:
-    """Return rotations (..., 3, 3) from two columns each (..., 3, 2): Gram-Schmidt (Zhou et al. 2019)."""
-    xp = _space(columns)
-    first = _unit(columns[..., 0])
-    second = columns[..., 1] - (first * columns[..., 1]).sum(-1)[..., None] * first
-    second = _unit(second)
-    ahead, behind = [1, 2, 0], [2, 0, 1]
-    third = first[..., ahead] * second[..., behind] - first[..., behind] * second[..., ahead]
-    return xp.stack([first, second, third], axis=-1)
-
-
-def _space(array: Numbers) -> Any:
-    """Return the module, numpy or torch, that `array` belongs to."""
-    return sys.modules[type(array).__module__.partition(".")[0]]
-
-
-def _like(values: Any, example: Numbers) -> Numbers:
-    """Return constant `values` as an array of the kind and precision of `example`."""
-    array = _space(example).asarray(values, dtype=example.dtype)
-    return array.to(example.device) if hasattr(array, "to") else array
-
-
-def _unit(vector: Numbers) -> Numbers:
-    xp = _space(vector)
-    return vector / xp.sqrt(xp.clip((vector * vector).sum(-1), 1e-24, None))[..., None]
-
-
-def _transpose(matrix: Numbers) -> Numbers:
-    return _space(matrix).swapaxes(matrix, -1, -2)
-
-
-def _matrix(rows: list[list[Numbers]]) -> Numbers:
-    xp = _space(rows[0][0])
-    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _join(rotation: Numbers, root: Numbers) -> Numbers:
+def with_root(rotation: Numbers, root: Numbers) -> Numbers:
     """Return `rotation` (..., 1 + ball, 3, 3) with `root` (..., 1, 3, 3) in the first place."""
-    return _space(rotation).concatenate([root, rotation[..., 1:, :, :]], axis=-3)
+    return array_module(rotation).concatenate([root, rotation[..., 1:, :, :]], axis=-3)
