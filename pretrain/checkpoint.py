@@ -14,7 +14,6 @@ from musclegym.manifest import load_weights, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 
-
 SHIPPED = Path(musclegym.__file__).resolve().parent / "assets" / "weights" / "motion_nn.safetensors"
 """Prior for the default human, trained on all embedded clips."""
 
