@@ -61,7 +61,7 @@ class Reference:
 
 @njit(cache=True)
 def place_root(q: Array, turn: Array, shift: Array, rest: Array, rest_rotation: Array, out: Array) -> None:
-    """Write the root of `q`, turned by `turn` (3, 3) about the vertical and shifted by `shift`, into `out`."""
+    """Write the root of `q`, turned by `turn` (3, 3) about the vertical and shifted by `shift`, to `out`."""
     local, world, placed = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     rotation_from_vector(q[0], q[1], q[2], local)
     multiply(rest_rotation, local, world)

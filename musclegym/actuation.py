@@ -1,9 +1,9 @@
 """From a link state to the joint torque of one physics step: fused kernels over plain arrays.
 
 The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a
-damper and, beyond the joint limits, a stiff spring. Springs and dampers act at the end of the step, implicitly,
-so that stiff ones are stable on bodies as light as toes. The stable PD looks ahead over the time for which its
-torque is held, which in muscle-driven bodies is the time between two muscle updates.
+damper and, beyond the joint limits, a stiff spring. Springs and dampers act at the end of the step,
+implicitly, so that stiff ones are stable on bodies as light as toes. The stable PD looks ahead over the time
+for which its torque is held, which in muscle-driven bodies is the time between two muscle updates.
 """
 
 from typing import NamedTuple

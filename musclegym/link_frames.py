@@ -157,7 +157,7 @@ def to_links(tree: Tree, frames: LinkFrames, q: Array, qd: Array, links: Array) 
 
 @njit(cache=True)
 def pose_vector(tree: Tree, local: Array, displacement: Array, out: Array) -> None:
-    """Write the generalised coordinates of joint rotations `local` and the root's displacement into `out` (dof,)."""
+    """Write the pose of joint rotations `local` and the root's displacement into `out` (dof,)."""
     for body in range(tree.parent.size):
         at = int(tree.dof_start[body])
         if tree.kind[body] == HINGE:
@@ -176,7 +176,7 @@ def pose_vector(tree: Tree, local: Array, displacement: Array, out: Array) -> No
 
 @njit(cache=True)
 def torque_to_links(tree: Tree, frames: LinkFrames, torque: Array, out: Array) -> None:
-    """Write the joint torques (dof,) [N m], root left out, in the engine's order and frames into `out` (dof - 6,)."""
+    """Write joint torques (dof,) [N m] in the engine's order and frames, root left out, into `out` (dof - 6,)."""
     place = 0
     for body in range(1, tree.parent.size):
         at = int(tree.dof_start[body])

@@ -1,9 +1,9 @@
 """The physics world: one body on the ground, in PyBullet. The only file that imports it.
 
-What is done here and why: inertias come from the file, since the engine would recompute them from collision shapes; link
-frames are the principal axes of inertia, since the engine states ball joints in them; the default motors are off, since
-they hold the joints and cost most of a step; the engine's damping is off, since ours is implicit in the joint torque;
-joint limits are ours too, for the engine has none on ball joints.
+What is done here and why: inertias come from the file, since the engine would recompute them from collision
+shapes; link frames are the principal axes of inertia, since the engine states ball joints in them; the
+default motors are off, since they hold the joints and cost most of a step; the engine's damping is off, since
+ours is implicit in the joint torque; joint limits are ours too, for the engine has none on ball joints.
 """
 
 import tempfile
@@ -169,7 +169,7 @@ class Simulation:
         pybullet.stepSimulation(physicsClientId=self._client)
 
     def ground_forces(self) -> Array:
-        """Return the normal force of the ground on each body, summed over its contact points, shape (body,) [N]."""
+        """Return the normal force of the ground on each body, summed over its contacts, shape (body,) [N]."""
         forces = np.zeros(self.body.skeleton.n_bodies)
         points = pybullet.getContactPoints(self._body, self._ground, physicsClientId=self._client)
         for point in points:

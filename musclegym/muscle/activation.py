@@ -5,13 +5,17 @@ import numpy as np
 from musclegym.rotation import Array
 
 RISE_TIME = 0.010
-"""Time constant of activation (Zajac 1989, Crit Rev Biomed Eng 17:359-411; Thelen 2003 uses 0.010 to 0.015) [s]."""
+"""Time constant of activation (Zajac 1989, Crit Rev Biomed Eng 17:359-411; Thelen 2003: 0.010-0.015) [s]."""
 FALL_TIME = 0.040
 """Time constant of deactivation (Zajac 1989; Thelen 2003 uses 0.040 to 0.060) [s]."""
 
 
 def advance_activation(
-    activation: Array, excitation: Array, dt: float, rise_time: float = RISE_TIME, fall_time: float = FALL_TIME
+    activation: Array,
+    excitation: Array,
+    dt: float,
+    rise_time: float = RISE_TIME,
+    fall_time: float = FALL_TIME,
 ) -> Array:
     """Advance muscle activation by `dt` under a constant excitation.
 
