@@ -161,14 +161,8 @@ def elements(tag: str, path: Path) -> tuple[list[ElementTree.Element], list[str]
     names = [required(element, "name", path) for element in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if not found or twice:
-        raise ValueError(
-            f"{path}: needs {tag} elements with distinct names, but "
-            + (
-                f"{', '.join(twice)} occur more than once; rename them"
-                if twice
-                else "has none; check the file"
-            )
-        )
+        wrong = f"has {', '.join(twice)} more than once; rename them" if twice else "has none; check the file"
+        raise ValueError(f"{path}: needs {tag} elements with distinct names, but {wrong}")
     return found, names
 
 
@@ -203,7 +197,8 @@ def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> A
         values = np.empty(0)
     if len(values) != count or not np.isfinite(values).all():
         raise ValueError(
-            f"{path}: {key!r} of {element.tag} must be {count} finite numbers, but is {text!r}; correct it"
+            f"{path}: {key!r} of {element.tag} must be {count} finite number{'s' * (count > 1)}, but is "
+            f"{text!r}; correct it"
         )
     return values
 
