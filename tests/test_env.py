@@ -181,7 +181,7 @@ def test_a_state_that_is_not_finite_ends_the_episode_and_never_leaves_it():
 
 
 def test_a_motion_that_does_not_repeat_truncates_at_its_end():
-    env = make(motion="jump", fall_drop=10.0, lost_distance=100.0)
+    env = make(motion="kick", fall_drop=10.0, lost_distance=100.0)
     assert not env.motion.cyclic
     env.reset(options={"phase": 0.98})
     truncated, steps = False, 0

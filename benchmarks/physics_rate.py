@@ -1,0 +1,91 @@
+"""How the physics rate and the rate of muscle updates change the motion: a convergence study under zero action.
+
+    python benchmarks/physics_rate.py [--json OUT]
+
+Each rate follows the embedded walk from the same start phases. Printed are the distance of its joint angles from those at the
+highest rate, its error against the reference, and how long the body stands.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from musclegym.envs.humanoid import MuscleHumanoidEnv
+from musclegym.manifest import write_json
+from musclegym.rotation import Array
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """What to measure."""
+
+    physics_hz: tuple[int, ...] = (240, 360, 480, 600, 960, 1920)
+    """Physics rates under torque actuation."""
+    muscle_hz: tuple[int, ...] = (60, 120, 240, 480)
+    """Rates of muscle updates under the oracle, at 480 physics steps per second."""
+    starts: int = 10
+    """Start phases, evenly spread."""
+    steps: int = 15
+    """Control steps over which motions are compared."""
+    json: Path | None = None
+    """Where to write the result."""
+
+
+def follow(env: MuscleHumanoidEnv, phase: float, steps: int) -> tuple[Array, float, int]:
+    """Return poses (steps, dof), mean squared pose error [rad^2] over them, and control steps until the end."""
+    env.reset(options={"phase": phase})
+    still, poses, errors, length, ended = np.zeros(env.action_space.shape or (), np.float32), [], [], 0, False
+    while not ended and length < 300:
+        _, _, ended, _, _ = env.step(still)
+        length += 1
+        if length <= steps:
+            wanted, _ = env.reference.at(env.time)
+            errors.append(np.sum(env.body.skeleton.difference(env.state.q, wanted)[6:] ** 2))
+            poses.append(env.state.q)
+    return np.array(poses), float(np.mean(errors)), length
+
+
+def measure(config: RateConfig, **options: object) -> tuple[list[Array], dict[str, float]]:
+    """Return the motions under some options and what they scored."""
+    env = MuscleHumanoidEnv(**options)
+    runs = [follow(env, start / config.starts, config.steps) for start in range(config.starts)]
+    scores = {
+        "pose_error_rad2": float(np.mean([error for _, error, _ in runs])),
+        "episode_steps": float(np.mean([length for _, _, length in runs])),
+    }
+    return [poses for poses, _, _ in runs], scores
+
+
+def distance(motions: list[Array], others: list[Array]) -> float:
+    """Return the root mean square distance of joint coordinates over the steps that both motions have [rad]."""
+    gaps = [(a - b)[:, 6:] for a, b in ((x[: len(y)], y[: len(x)]) for x, y in zip(motions, others, strict=True))]
+    return float(np.sqrt(np.mean(np.concatenate([gap.ravel() for gap in gaps]) ** 2)))
+
+
+def study(name: str, settings: list[dict[str, object]], config: RateConfig) -> dict[str, dict[str, float]]:
+    """Measure a list of settings, print and return their rows; the last one is what the others are compared with."""
+    measured = [measure(config, **options) for options in tqdm(settings, desc=name, leave=False)]
+    rows = {}
+    for options, (motions, scores) in zip(settings, measured, strict=True):
+        row = {"distance_rad": distance(motions, measured[-1][0]), **scores}
+        rows[str(options[name])] = row
+        print(f"{name} {options[name]:>5}: distance {row['distance_rad']:.4f} rad,", end=" ")
+        print(f"pose error {row['pose_error_rad2']:.3f} rad^2, stands {row['episode_steps']:.1f} steps")
+    return rows
+
+
+def main() -> None:
+    """Run both studies."""
+    config = tyro.cli(RateConfig)
+    physics = [{"actuation": "torque", "physics_hz": hz, "muscle_hz": hz} for hz in config.physics_hz]
+    muscle = [{"actuation": "oracle", "physics_hz": 480, "muscle_hz": hz} for hz in config.muscle_hz]
+    results = {name: study(name, rows, config) for name, rows in (("physics_hz", physics), ("muscle_hz", muscle))}
+    if config.json is not None:
+        write_json(config.json, {"settings": config, "results": results})
+
+
+if __name__ == "__main__":
+    main()
