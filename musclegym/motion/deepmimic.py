@@ -130,7 +130,7 @@ def build_clip(path: Path, frames: Array, fps: float, cyclic: bool) -> Clip:
             rotation[:, joint] = Rotation.from_euler("z", frames[:, at : at + 1]).as_matrix()
         at += width
     names, parents, _, offsets = zip(*HUMANOID, strict=True)
-    name = path.stem.removeprefix("humanoid3d_")
+    name = path.stem.removeprefix("humanoid3d_").lstrip("0")
     root = frames[:, 1:4].copy()
     return Clip(
         name, str(path), names, np.array(parents), np.array(offsets), rotation, root, fps, 1.0, cyclic

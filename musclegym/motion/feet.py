@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import binary_closing, gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
@@ -13,6 +13,7 @@ SLOW = 0.4  # a foot whose lowest point is slower may stand [m/s]
 NEAR = 0.06  # and does so when that point is less than this above the ground [m]
 TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the ground than this [m]
 TOES_SMOOTHING = 0.03  # time constant with which they do [s]
+LONGEST_GAP = 0.1  # for so long a standing foot may be faster without leaving the ground [s]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
 CLEARANCE = (
     0.02  # least height of a swinging foot [m]; toes clear the ground by 13 mm (Winter 1992, Phys Ther 72)
@@ -94,7 +95,11 @@ def bend_toes(skeleton: Skeleton, q: Array, fps: float) -> Array:
 def foot_shift(points: Array, fps: float) -> Array:
     """Return how a foot must move to stand still on the ground, from its sole points, (frame, 3) [m]."""
     height, speed, lowest = lowest_points(points, fps)
-    stands = (speed < SLOW) & (np.abs(height) < NEAR)
+    near = np.abs(height) < NEAR
+    gap = np.ones(2 * round(0.5 * LONGEST_GAP * fps) + 1)
+    stands = (
+        binary_closing(np.pad(near & (speed < SLOW), gap.size, mode="edge"), gap)[gap.size : -gap.size] & near
+    )
     shift = np.zeros((len(points), 3))
     if stands.any():
         edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
