@@ -12,6 +12,7 @@ palms face down.
 
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 from itertools import groupby
 
@@ -62,7 +63,12 @@ def load_human(
     published = build_muscles(skeleton, length, height)
     neutral = np.repeat([float(row["neutral_fibre_length"]) for row in read_table("muscles")], 2)
     fitted = fit_tendons(skeleton, published, neutral_pose(skeleton), neutral)
-    return skeleton, fitted.with_strength(strength * force_scale(height, mass))
+    symmetric = replace(
+        fitted,
+        optimal_fibre_length=np.repeat(fitted.optimal_fibre_length[::2], 2),
+        tendon_slack_length=np.repeat(fitted.tendon_slack_length[::2], 2),
+    )
+    return skeleton, symmetric.with_strength(strength * force_scale(height, mass))
 
 
 def force_scale(height: float, mass: float) -> float:

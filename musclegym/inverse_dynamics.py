@@ -33,7 +33,7 @@ EFFORT = 0.2
 """Weight of a push at ground level beside the root rows' error [-]."""
 CONTACT_DEPTH = 0.02
 """Height over which the weight of a push grows by e [m]."""
-HIGHEST = 0.1
+HIGHEST = 0.15
 """Height from which on the weight grows no more; it is then so large that nothing pushes [m]."""
 
 

@@ -20,11 +20,11 @@ from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, pl
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, Tree, forward_kinematics, local_rotations
 
-FIBRE_WINDOW = (0.56, 1.53)
+FIBRE_WINDOW = (0.58, 1.50)
 """Normalised fibre lengths over the sampled poses; poses between the samples then stay within [0.5, 1.6]."""
 NEUTRAL_LIMIT = 1.10
 """Largest normalised fibre length in the neutral pose; there the passive force is 2 % of the maximum."""
-RANDOM_POSES = 3000
+RANDOM_POSES = 8000
 SWEEP_POSES = 9
 
 
