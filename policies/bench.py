@@ -10,16 +10,20 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from musclegym.body import load_body
 from musclegym.manifest import environment_record, write_json
+from musclegym.motion import load_motion
+from musclegym.muscle.network import load_muscle_network
 from musclegym.policies.environment import EnvironmentConfig
-from musclegym.policies.episodes import ZERO, Actor, joint_error, open_policy, play, spread_phases
+from musclegym.policies.episodes import ZERO, Actor, joint_error, load_actor, open_policy, play, spread_phases
+from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.rollout import HORIZONS, rollout_stability
 
 
 @dataclass(frozen=True)
 class RolloutConfig:
-    """Settings of `musclegym bench rollout`."""
+    """Measure how long rollouts of a prior and of a policy stay with the motion."""
 
     prior: str | None = None
     """File or run folder of a trained prior; none is measured without one."""
@@ -57,7 +61,7 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
     environment, actor = open_policy(config.policy, config.environment)
     assert environment.spec is not None
     bare: Any = environment.unwrapped
-    actors = {"zero_action": open_policy(ZERO, EnvironmentConfig())[1] if config.policy != ZERO else actor}
+    actors = {"zero_action": load_actor(ZERO, environment)}
     if config.policy != ZERO:
         actors["policy"] = actor
     result = {
@@ -130,9 +134,9 @@ def label(name: str) -> str:
     return {"prior": "MotionNN"}.get(name, name.replace("_", " "))
 
 
-def number(value: float, digits: int) -> str:
-    """Return a number as text, a dash where there is none."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+def number(value: float | None, digits: int) -> str:
+    """Return a number as text, a dash where there is none (JSON has null for NaN)."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
 
 
 def text(result: Mapping[str, Any]) -> str:
@@ -143,7 +147,47 @@ def text(result: Mapping[str, Any]) -> str:
     return "\n".join([f"rollouts on {result['motion']}, joint errors relative to the root", *lines])
 
 
+@dataclass(frozen=True)
+class MuscleConfig:
+    """Measure MuscleNN beside the oracle on states that its training left out."""
+
+    body: str = "human"
+    """Whose muscles: "human", or the path of a skeleton file."""
+
+    muscles: str | None = None
+    """Path of the muscle file that belongs to a skeleton file."""
+
+    weights: str | None = None
+    """File or run folder of a trained network; the one shipped with the body if left out."""
+
+    motions: tuple[str, ...] = ("walk", "run")
+    """Motions around which it is judged."""
+
+    json: Path | None = None
+    """File that also receives the measures."""
+
+
+def bench_muscle(config: MuscleConfig) -> dict[str, Any]:
+    """Return what `muscle_scores` measures, and the record of the machine."""
+    body = load_body(config.body, muscles=config.muscles)
+    network = load_muscle_network(body, config.weights)
+    scores = muscle_scores(body, network, [load_motion(name, body) for name in config.motions])
+    result = {"body": body.name, "scores": scores, "environment": environment_record()}
+    if config.json is not None:
+        write_json(config.json, result)
+    return result
+
+
+Command = (
+    Annotated[RolloutConfig, tyro.conf.subcommand("rollout")]
+    | Annotated[MuscleConfig, tyro.conf.subcommand("muscle")]
+)
+
+
 def main(args: list[str]) -> None:
     """Run one of the benchmarks and print its table."""
-    config = tyro.cli(RolloutConfig, args=args, prog="musclegym bench", description=__doc__)
-    print(text(bench_rollout(config)))
+    config: RolloutConfig | MuscleConfig = tyro.cli(Command, args=args, prog="musclegym bench")  # pyright: ignore
+    if isinstance(config, RolloutConfig):
+        print(text(bench_rollout(config)))
+    else:
+        print(muscle_table(bench_muscle(config)["scores"]))

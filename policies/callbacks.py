@@ -15,8 +15,6 @@ from tqdm import tqdm
 
 from musclegym.policies.training_run import TrainingRun
 
-ENCODED_AT_ONCE = 256  # observations per evaluation of the encoder; larger batches gain nothing on a CPU
-
 
 class TrainingCallback(BaseCallback):
     """Watches one run of PPO."""
@@ -42,7 +40,7 @@ class TrainingCallback(BaseCallback):
         super().__init__()
         self.run, self.budget, self.checkpoint_seconds = run, seconds, checkpoint_seconds
         self.stop, self.bar = stop, bar
-        self.seen: Tensor | None = None
+        self.seen: list[Tensor] = []
         self.numbers: dict[str, list[float]] = defaultdict(list)
 
     def _on_training_start(self) -> None:
@@ -52,10 +50,14 @@ class TrainingCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         # Not before the update: its new probabilities must see the statistics that the old ones saw.
-        if self.seen is not None:
-            self.run.policy.features_extractor.normaliser.update(self.seen)
+        if self.seen:
+            self.run.policy.features_extractor.normaliser.update(torch.cat(self.seen))
+            self.seen.clear()
 
     def _on_step(self) -> bool:
+        encoded = self.run.policy.features_extractor.last_encoded
+        assert encoded is not None
+        self.seen.append(encoded)
         for info in self.locals["infos"]:
             for name, value in scalars(info).items():
                 self.numbers[name].append(value)
@@ -67,7 +69,9 @@ class TrainingCallback(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         buffer = self.locals["rollout_buffer"]
-        self.seen = encode_rollout(self.run, buffer)
+        if not self.run.policy.features_extractor.finetune:
+            # A frozen encoder need not see the observations again in every epoch of the update.
+            buffer.observations = torch.stack(self.seen).numpy()
         point = self.measure(buffer)
         self.run.curve.append(point)
         for name, value in point.items():
@@ -109,18 +113,3 @@ def scalars(info: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, bool | int | float | np.bool_ | np.number)
     }
     return terms | others
-
-
-@torch.no_grad()
-def encode_rollout(run: TrainingRun, buffer: RolloutBuffer) -> Tensor:
-    """Return the encoded observations of a rollout, (step, worker, feature).
-
-    A frozen encoder need not see them again in every epoch of the update, so they take the place of the observations.
-    """
-    extractor = run.policy.features_extractor
-    flat = torch.as_tensor(buffer.observations).flatten(0, 1)
-    encoded = torch.cat([extractor.encoded(part) for part in flat.split(ENCODED_AT_ONCE)])
-    encoded = encoded.reshape(*buffer.observations.shape[:2], -1)
-    if not extractor.finetune:
-        buffer.observations = encoded.numpy()
-    return encoded

@@ -32,6 +32,9 @@ class EnvironmentConfig:
     physics_hz: int | None = None
     """Physics steps per second; a multiple of the control rate of 30."""
 
+    muscle_weights: str | None = None
+    """Weights of MuscleNN instead of those shipped with the body."""
+
     def options(self) -> dict[str, Any]:
         """Return the options that were set, as keywords of `gymnasium.make`."""
         return {name: value for name, value in asdict(self).items() if value is not None}

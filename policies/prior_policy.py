@@ -53,6 +53,7 @@ class PriorFeatures(BaseFeaturesExtractor):
             observation_space, self.plain_size + (encoder.config.width if encoder is not None else 0)
         )
         self.encoder, self.finetune = encoder, finetune
+        self.last_encoded: Tensor | None = None  # what `forward` encoded last, so that a rollout can keep it
         if encoder is not None:
             encoder.requires_grad_(finetune)
         self.normaliser = RunningNormaliser(self.features_dim)
@@ -69,8 +70,10 @@ class PriorFeatures(BaseFeaturesExtractor):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return normalised features (batch, feature) of observations, or of what `encoded` made of them."""
-        raw = observation.shape[-1] == self.observation_size
-        return self.normaliser(self.encoded(observation) if raw else observation)
+        if observation.shape[-1] == self.observation_size:
+            observation = self.encoded(observation)
+            self.last_encoded = observation.detach()
+        return self.normaliser(observation)
 
 
 class SimulationNNWithPrior(ActorCriticPolicy):
