@@ -97,9 +97,8 @@ def foot_shift(points: Array, fps: float) -> Array:
     height, speed, lowest = lowest_points(points, fps)
     near = np.abs(height) < NEAR
     gap = np.ones(2 * round(0.5 * LONGEST_GAP * fps) + 1)
-    stands = (
-        binary_closing(np.pad(near & (speed < SLOW), gap.size, mode="edge"), gap)[gap.size : -gap.size] & near
-    )
+    padded = np.pad(near & (speed < SLOW), gap.size, mode="edge")
+    stands = np.asarray(binary_closing(padded, gap), dtype=np.bool_)[gap.size : -gap.size] & near
     shift = np.zeros((len(points), 3))
     if stands.any():
         edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
