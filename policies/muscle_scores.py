@@ -101,10 +101,10 @@ def wanted_torque(features: Array32, entries: Entries) -> Array:
 
 def torque_error(features: Array32, entries: Entries, activation: Array | Array32) -> Array:
     """Return active minus wanted torque (state, dof - 6) [N m] at activations (state, muscle)."""
-    error = -wanted_torque(features, entries)
     each = features[:, : entries.dof.size] * np.repeat(activation, np.diff(entries.start), axis=1)
-    np.add.at(error, (slice(None), entries.dof), each)
-    return error
+    wanted = wanted_torque(features, entries)
+    active = [each[:, entries.dof == dof].sum(axis=1) for dof in range(wanted.shape[1])]
+    return np.stack(active, axis=1) - wanted
 
 
 def oracle_activation(features: Array32, entries: Entries) -> Array:

@@ -154,7 +154,9 @@ class MuscleNN(nn.Module):
         self.entries, self.n_torques, self.sweeps, self.hidden = entries, n_torques, sweeps, tuple(hidden)
         self.n_features, self.n_muscles = feature_count(entries, n_torques), entries.start.size - 1
         widths = (self.n_features, *self.hidden, self.n_muscles)
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        layers = [nn.Linear(before, after) for before, after in pairwise(widths)]
+        nn.init.zeros_(layers[-1].bias)  # each muscle begins at the bend of ReLU, where it can learn
+        self.layers = nn.ModuleList(layers)
         self.register_buffer("mean", torch.zeros(self.n_features))
         self.register_buffer("scale", torch.ones(self.n_features))
         self.register_buffer("entry_dof", torch.from_numpy(entries.dof), persistent=False)
@@ -165,11 +167,10 @@ class MuscleNN(nn.Module):
     def set_statistics(self, features: Array32) -> None:
         """Take mean and scale of each feature from rows of them (row, feature)."""
         spread = features.std(axis=0)
-        spread[: self.entries.dof.size] = np.maximum(
-            spread[: self.entries.dof.size], 1.0
-        )  # entries near zero stay so
+        smallest = np.full(self.n_features, 0.01)
+        smallest[: self.entries.dof.size] = 1.0  # torque-matrix entries that hardly change [N m] stay small
         self.mean.copy_(torch.from_numpy(features.mean(axis=0)))
-        self.scale.copy_(torch.from_numpy(np.maximum(spread, 0.01)))
+        self.scale.copy_(torch.from_numpy(np.maximum(spread, smallest)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the pre-activation (row, muscle) of the proposal; the proposal is relu(tanh(.)) of it."""
@@ -203,12 +204,14 @@ class MuscleNN(nn.Module):
 
     def plain_layers(self) -> Layers:
         """Return weights and biases as arrays, with the features' statistics folded into the first layer."""
-        layers = [(layer.weight.detach().double(), layer.bias.detach().double()) for layer in self.layers]
-        weight, bias = layers[0]
-        weight = weight / self.scale.double()
-        layers[0] = (weight, bias - weight @ self.mean.double())
-        weights = tuple(np.ascontiguousarray(weight.float().numpy().T) for weight, _ in layers)
-        return Layers(weights, tuple(bias.float().numpy() for _, bias in layers))
+        parameters = [parameter.detach().double() for parameter in self.layers.parameters()]
+        weights, biases = parameters[0::2], parameters[1::2]
+        weights[0] = weights[0] / self.scale.double()
+        biases[0] = biases[0] - weights[0] @ self.mean.double()
+        return Layers(
+            weight=tuple(np.ascontiguousarray(weight.float().numpy().T) for weight in weights),
+            bias=tuple(bias.float().numpy() for bias in biases),
+        )
 
 
 def build_network(body: Body, hidden: Sequence[int] = (128, 128), sweeps: int = 4) -> MuscleNN:
