@@ -22,6 +22,9 @@ STEP_FRACTION = 0.995
 """Share of the way to the nearest bound that one step may go [-]."""
 
 
+# The kernels divide as NumPy does, x / 0 = inf: the checks of Python's division cost more than the division.
+
+
 class Entries(NamedTuple):
     """The torque-matrix entries that can differ from zero, muscle after muscle."""
 
@@ -78,13 +81,13 @@ def solve_activation(muscles: "MuscleState", torque: npt.ArrayLike) -> Array:
         )
     columns = np.ascontiguousarray(muscles.torque_matrix.T)
     muscle, dof = np.nonzero(columns[:, 6:])
-    entries = Entries(start=np.searchsorted(muscle, np.arange(count + 1)), dof=dof)
+    entries = Entries(np.searchsorted(muscle, np.arange(count + 1)), np.ascontiguousarray(dof))
     activation = np.empty(count)
     least_squares(columns, entries, (wanted - muscles.passive_torque)[6:], activation)
     return activation
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def least_squares(columns: Array, entries: Entries, wanted: Array, activation: Array) -> int:
     """Solve the bounded least-squares problem of `solve_activation`.
 
@@ -134,7 +137,7 @@ def least_squares(columns: Array, entries: Entries, wanted: Array, activation: A
     return MAX_ITERATIONS
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gradient(
     columns: Array, entries: Entries, wanted: Array, activation: Array, residual: Array, out: Array
 ) -> None:
@@ -152,46 +155,52 @@ def gradient(
         out[muscle] = total
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def factorise(columns: Array, entries: Entries, curvature: Array, out: Array) -> None:
-    """Write the lower Cholesky factor of I + A diag(1/curvature) A^T into `out` (dof - 6, dof - 6)."""
+    """Write the upper factor U of I + A diag(1/curvature) A^T = U^T U into `out` (dof - 6, dof - 6).
+
+    The entries of each muscle must be in the order of the DoFs.
+    """
     size = out.shape[0]
     out[:] = 0.0
     for i in range(size):
         out[i, i] = 1.0
     for muscle in range(curvature.size):
-        start = entries.start[muscle]
-        for first in range(start, entries.start[muscle + 1]):
+        stop, weight = entries.start[muscle + 1], 1.0 / curvature[muscle]
+        for first in range(entries.start[muscle], stop):
             row = entries.dof[first]
-            factor = columns[muscle, 6 + row] / curvature[muscle]
-            for second in range(start, first + 1):
+            factor = weight * columns[muscle, 6 + row]
+            for second in range(first, stop):
                 column = entries.dof[second]
                 out[row, column] += factor * columns[muscle, 6 + column]
     for j in range(size):
-        for k in range(j):
-            factor = out[j, k]
-            for i in range(j, size):
-                out[i, j] -= out[i, k] * factor
-        scale = 1.0 / np.sqrt(out[j, j])
-        for i in range(j, size):
-            out[i, j] *= scale
+        pivot = out[j]
+        scale = 1.0 / np.sqrt(pivot[j])
+        for k in range(j, size):
+            pivot[k] *= scale
+        for i in range(j + 1, size):
+            row, factor = out[i], pivot[i]
+            for k in range(i, size):
+                row[k] -= factor * pivot[k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def solve_factorised(factor: Array, vector: Array) -> None:
-    """Solve L L^T x = vector in place."""
+    """Solve U^T U x = vector in place."""
     size = vector.size
     for i in range(size):
-        for k in range(i):
-            vector[i] -= factor[i, k] * vector[k]
-        vector[i] /= factor[i, i]
+        row = factor[i]
+        vector[i] /= row[i]
+        for k in range(i + 1, size):
+            vector[k] -= row[k] * vector[i]
     for i in range(size - 1, -1, -1):
-        vector[i] /= factor[i, i]
-        for k in range(i):
-            vector[k] -= factor[i, k] * vector[i]
+        row, total = factor[i], vector[i]
+        for k in range(i + 1, size):
+            total -= row[k] * vector[k]
+        vector[i] = total / row[i]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def newton_step(
     columns: Array,
     entries: Entries,
@@ -215,9 +224,10 @@ def newton_step(
         low, high = activation[muscle], point.room[muscle]
         right = point.lower_step[muscle] / low - point.upper_step[muscle] / high - point.gradient[muscle]
         point.right[muscle] = right
+        step = right / point.curvature[muscle]
         for entry in range(entries.start[muscle], entries.start[muscle + 1]):
             dof = entries.dof[entry]
-            vector[dof] += columns[muscle, 6 + dof] * right / point.curvature[muscle]
+            vector[dof] += columns[muscle, 6 + dof] * step
     solve_factorised(factor, vector)
     length = 1.0 / STEP_FRACTION
     for muscle in range(activation.size):
