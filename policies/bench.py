@@ -51,12 +51,12 @@ class RolloutConfig:
 def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
     """Measure how far rollouts of a prior and of policies stay with the same motion.
 
-    A prior predicts motion from true frames, beside repeating the last frame and going on at constant velocity. A policy
-    moves the simulated body, beside zero action.
+    A prior predicts motion from true frames, beside repeating the last frame and going on at constant
+    velocity. A policy moves the simulated body, beside zero action.
 
     Returns:
-        `motion`; `policies`, by name the records of `policy_stability`; `prior`, the result of `rollout_stability` or
-        None; and the record of the machine.
+        `motion`; `policies`, by name the records of `policy_stability`; `prior`, the result of
+        `rollout_stability` or None; and the record of the machine.
     """
     environment, actor = open_policy(config.policy, config.environment)
     assert environment.spec is not None
@@ -93,8 +93,10 @@ def policy_stability(
         horizons: control steps after which to look.
 
     Returns:
-        For each horizon: `horizon`; `alive`, the share of episodes that lasted at least so long; `root_relative_error_mm`,
-        the mean distance of their joints from the reference at that step, relative to the root, NaN where none did.
+        For each horizon: `horizon`; `alive`, the share of episodes that lasted at least so long;
+            `root_relative_error_mm`,
+        the mean distance of their joints from the reference at that step, relative to the root, NaN where
+        none did.
     """
     errors = []
     for phase in tqdm(spread_phases(starts, 0), desc="bench", unit="episode", leave=False):
@@ -111,8 +113,8 @@ def policy_stability(
 def rollout_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return the head and the rows of one table of what `bench_rollout` measured.
 
-    Columns are frames ahead; rows are priors with their error, and policies with the share of episodes that last so long
-    and their error.
+    Columns are frames ahead; rows are priors with their error, and policies with the share of episodes that
+    last so long and their error.
     """
     policies, prior = result["policies"], result["prior"]
     horizons = [record["horizon"] for record in next(iter(policies.values()))]
@@ -136,7 +138,7 @@ def label(name: str) -> str:
 
 def number(value: float | None, digits: int) -> str:
     """Return a number as text, a dash where there is none (JSON has null for NaN)."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return "-" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
 
 
 def text(result: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What happens beside the learning: statistics of observations, logs, budget, progress bar and checkpoints."""
+"""What happens beside the learning: statistics of observations, logs, budget, progress, checkpoints."""
 
 import threading
 import time
@@ -32,7 +32,8 @@ class TrainingCallback(BaseCallback):
 
         Args:
             run: what is trained.
-            seconds: training time at which to stop, over all resumptions; None leaves that to the number of steps [s].
+            seconds: training time at which to stop, over all resumptions; None leaves that to the number of
+                steps [s].
             checkpoint_seconds: time between checkpoints [s].
             stop: set from outside to end the training after the present step.
             bar: shows the seconds of a time budget, or else the steps.
@@ -61,7 +62,7 @@ class TrainingCallback(BaseCallback):
         for info in self.locals["infos"]:
             for name, value in scalars(info).items():
                 self.numbers[name].append(value)
-        self.numbers["reward"].extend(self.locals["rewards"])
+            self.numbers["reward_per_step"].append(sum(info["reward_terms"].values()))
         self.run.seconds = time.monotonic() - self.began
         done = self.run.steps if self.budget is None else min(self.run.seconds, self.budget)
         self.bar.update(done - self.bar.n)
@@ -79,7 +80,8 @@ class TrainingCallback(BaseCallback):
         self.numbers.clear()
         steps = point.get("episode_steps")
         self.bar.set_postfix_str(
-            f"{point['steps_per_second']:.0f} steps/s, episode {'-' if steps is None else f'{steps:.0f}'} steps",
+            f"{point['steps_per_second']:.0f} steps/s, episode {'-' if steps is None else f'{steps:.0f}'} "
+            "steps",
             refresh=False,
         )
         if time.monotonic() - self.saved > self.checkpoint_seconds:
@@ -105,7 +107,7 @@ class TrainingCallback(BaseCallback):
 
 
 def scalars(info: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a step's `info` by name, the reward's terms as reward/NAME, the others as info/NAME."""
+    """Return the numbers of a step's `info` by name: reward/NAME for the reward's terms, else info/NAME."""
     terms = {f"reward/{name}": float(value) for name, value in info["reward_terms"].items()}
     others = {
         f"info/{name}": float(value)

@@ -3,13 +3,14 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 INK, FAINT = "#3d4451", "#d9dde3"
 COLOURS = ("#c8442e", "#2f6db5", "#4c9a6a", "#b07d2b", "#7a5ea8", "#6b7280")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "musclegym",
     "font.family": "sans-serif",

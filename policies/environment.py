@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import torch
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 ENVIRONMENT_ID = "MuscleHumanoid-v0"
 
@@ -45,16 +46,38 @@ def make_environment(options: dict[str, Any], render_mode: str | None = None) ->
     return gym.make(ENVIRONMENT_ID, render_mode=render_mode, **options)
 
 
-def make_workers(options: dict[str, Any], count: int) -> VecMonitor:
+class DiscountedMean(VecEnvWrapper):
+    """Scales rewards by 1 - discount, so that a value is a mean reward.
+
+    A value head that begins near zero is then near its targets from the start, and its gradient does not
+    crowd out that of the policy where their joint norm is clipped.
+    """
+
+    def __init__(self, workers: VecEnv, discount: float) -> None:
+        super().__init__(workers)
+        self.scale = 1.0 - discount
+
+    def reset(self) -> VecEnvObs:
+        """Start episodes."""
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Wait for the workers and scale their rewards."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, self.scale * rewards, dones, infos
+
+
+def make_workers(options: dict[str, Any], count: int, discount: float) -> VecEnv:
     """Start worker processes with one environment each.
 
     Args:
         options: keywords of `gymnasium.make`.
         count: workers.
+        discount: weight of a reward one control step later, by which rewards are scaled.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers, which have a core each
     make = [partial(worker_environment, options) for _ in range(count)]
-    return VecMonitor(SubprocVecEnv(make, start_method="forkserver"))
+    return DiscountedMean(VecMonitor(SubprocVecEnv(make, start_method="forkserver")), discount)
 
 
 def worker_environment(options: dict[str, Any]) -> gym.Env:

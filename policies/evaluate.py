@@ -1,4 +1,4 @@
-"""`musclegym evaluate`: measure a deterministic policy over episodes with spread start phases, in one table."""
+"""`musclegym evaluate`: measure a policy, acting without noise, from spread start phases in one table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -43,7 +43,8 @@ class EvaluateConfig:
         """Check that there is something to measure."""
         if min(self.episodes, self.seeds) < 1:
             raise ValueError(
-                f"episodes and seeds must be at least 1, but they are {self.episodes} and {self.seeds}; use e.g. 20 and 3"
+                f"episodes and seeds must be at least 1, but they are {self.episodes} and {self.seeds}; use "
+                "e.g. 20 and 3"
             )
 
 
@@ -51,8 +52,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measure a policy.
 
     Returns:
-        `policy`; `options` of the environment; `table`, for each measure its `mean` and the half-width of its 95 %
-        `interval` over the episodes; `episodes`; and the record of the machine.
+        `policy`; `options` of the environment; `table`, for each measure its `mean` and the half-width of its
+        95 % `interval` over the episodes; `episodes`; and the record of the machine.
     """
     environment, actor = open_policy(config.policy, config.environment)
     episodes = run_episodes(environment, actor, config.episodes, config.seeds)

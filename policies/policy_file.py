@@ -31,7 +31,8 @@ def save_policy(
         path: the file, NAME.safetensors; the manifest becomes NAME.json.
         policy: the network; its encoder, if any, is saved with it.
         fits: what `made_for` says of an environment that it acts in.
-        record: what else the manifest is to hold; "environment_options" are the keywords that `gymnasium.make` needs.
+        record: what else the manifest is to hold; "environment_options" are the keywords that
+            `gymnasium.make` needs.
     """
     tensors = {name: value.numpy(force=True) for name, value in weights_of(policy).items()}
     manifest = {
@@ -53,8 +54,8 @@ def load_policy(path: str | Path, environment: gym.Env) -> SimulationNNWithPrior
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it was made for another body, observation layout, action, control rate or format; both sides are
-            named.
+        ValueError: if it was made for another body, observation layout, action, control rate or format; both
+            sides are named.
     """
     expect = {"kind": "SimulationNNWithPrior", "format": FORMAT, **made_for(environment)}
     tensors, manifest = load_weights(policy_path(path), expect, made_by=MADE_BY)

@@ -33,7 +33,7 @@ class PPOConfig:
     """Learning rate of Adam."""
 
     exploration: float = 0.18
-    """Standard deviation of the actions at the beginning, as a share of their range; 0.09 rad by default [-]."""
+    """Standard deviation of the actions at the beginning; 1 is `action_range`, so 0.09 rad by default [-]."""
 
     discount: float = 0.95
     """Weight of a reward one control step later."""
@@ -54,7 +54,7 @@ class PPOConfig:
     """Range in which the ratio of new to old probability is rewarded."""
 
     target_kl: float = 0.15
-    """Change of the policy in one update, summed over all actions, at one and a half times which it is cut short [nat]."""
+    """Change of the policy, summed over all actions, at 1.5 times which an update is cut short [nat]."""
 
     hidden: tuple[int, ...] = (256, 256)
     """Width of each hidden layer of the policy head and of the value head."""
@@ -71,7 +71,7 @@ class TrainConfig:
     """Run folder to go on with; its settings are kept, and of those here only --steps and --minutes count."""
 
     steps: int | None = None
-    """Control steps of the whole run, over all workers; 1,000,000 where neither steps nor minutes are given."""
+    """Control steps of the whole run, over all workers; 1,000,000 where no budget is given."""
 
     minutes: float | None = None
     """Training time of the whole run, over all resumptions [min]."""
@@ -106,12 +106,14 @@ class TrainConfig:
         """Check the budget and that samples divide among workers and minibatches."""
         if (self.steps is not None and self.steps < 1) or (self.minutes is not None and not self.minutes > 0):
             raise ValueError(
-                f"steps and minutes must be positive, but they are {self.steps} and {self.minutes}; use e.g. --minutes 30"
+                f"steps and minutes must be positive, but they are {self.steps} and {self.minutes}; use e.g. "
+                "--minutes 30"
             )
         if self.workers < 1 or self.ppo.samples % self.workers or self.ppo.samples % self.ppo.minibatch:
             raise ValueError(
                 f"samples must be a multiple of workers and of minibatch, but they are {self.ppo.samples}, "
-                f"{self.workers} and {self.ppo.minibatch}; use e.g. --samples 2048 --workers 2 --minibatch 128"
+                f"{self.workers} and {self.ppo.minibatch}; use e.g. --samples 2048 --workers 2 --minibatch "
+                "128"
             )
 
 
@@ -130,7 +132,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     encoder, fits, options = prepare(config)
     folder = start_run(config.run, config, config.seed)
-    workers = make_workers(options, config.workers)
+    workers = make_workers(options, config.workers, config.ppo.discount)
     try:
         learner = make_learner(config, workers, encoder)
         record = {"environment_options": options, "prior": config.prior, "seed": config.seed}
@@ -147,7 +149,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
 
 def prepare(config: TrainConfig) -> tuple[MotionNN | None, dict[str, Any], dict[str, Any]]:
-    """Load the encoder; say what a policy for the environment must agree with, and the environment's options."""
+    """Return the encoder, what a policy must agree with, and the options of the environment."""
     options = config.environment.options()
     environment = make_environment(options)
     bare: Any = environment.unwrapped
@@ -166,7 +168,8 @@ def check_rate(encoder: MotionNN, control_hz: float) -> None:
     """Refuse an encoder of another frame rate than the control rate."""
     if encoder.fps != control_hz:
         raise ValueError(
-            f"the prior's frame rate must be the control rate, but they are {encoder.fps} and {control_hz}; pretrain "
+            f"the prior's frame rate must be the control rate, but they are {encoder.fps} and {control_hz}; "
+            "pretrain "
             f"one with --fps {control_hz}"
         )
 
@@ -259,7 +262,8 @@ def resumed(config: TrainConfig) -> TrainConfig:
     path = config.resume / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym train"
+            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym "
+            "train"
         )
     record = json.loads(path.read_text(encoding="utf-8"))
     budget = {"steps": config.steps, "minutes": config.minutes}

@@ -1,7 +1,8 @@
 """The policy network: the encoder of a motion prior, a policy head and a value head.
 
-The encoder reads the block "history" of the observation, which lies at its end; the rest passes by it. Both are
-normalised by statistics inside the network and go to both heads, so the encoder is evaluated once for the two.
+The encoder reads the block "history" of the observation, which lies at its end; the rest passes by it. Both
+are normalised by statistics inside the network and go to both heads, so the encoder is evaluated once for the
+two.
 """
 
 from functools import partial
@@ -59,7 +60,7 @@ class PriorFeatures(BaseFeaturesExtractor):
         self.normaliser = RunningNormaliser(self.features_dim)
 
     def encoded(self, observation: Tensor) -> Tensor:
-        """Return observations (..., observation) with their history encoded, (..., feature), not normalised."""
+        """Return observations (..., observation) with encoded history, (..., feature), not normalised."""
         if self.encoder is None:
             return observation
         plain, history = observation.split([self.plain_size, self.observation_size - self.plain_size], dim=-1)
@@ -128,7 +129,8 @@ class SimulationNNWithPrior(ActorCriticPolicy):
         for module, gain in gains.items():
             module.apply(partial(self.init_weights, gain=gain))
         learned = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        self.optimizer = self.optimizer_class(learned, lr=lr_schedule(1), **self.optimizer_kwargs)
+        options = {"lr": lr_schedule(1), **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(learned, **options)
 
 
 def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> MotionNN | None:

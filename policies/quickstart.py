@@ -1,7 +1,7 @@
 """`musclegym quickstart`: motions, prior, muscles and policy in ten minutes, with a report.
 
-Each stage leaves its result in the run folder. Run again with the same folder, what is done is not done again, and what
-was interrupted goes on where it was.
+Each stage leaves its result in the run folder. Run again with the same folder, what is done is not done
+again, and what was interrupted goes on where it was.
 """
 
 import json
@@ -63,7 +63,8 @@ class QuickstartConfig:
         """Check that there is time and something to measure."""
         if not self.minutes > 0 or min(self.episodes, self.workers) < 1:
             raise ValueError(
-                f"minutes must be positive, episodes and workers at least 1, but they are {self.minutes}, {self.episodes} "
+                f"minutes must be positive, episodes and workers at least 1, but they are {self.minutes}, "
+                f"{self.episodes} "
                 f"and {self.workers}; use e.g. --minutes 8.5"
             )
 
@@ -121,7 +122,8 @@ def check_settings(config: QuickstartConfig) -> None:
     if different:
         old, new = ({name: values.get(name) for name in different} for values in (before, now))
         raise ValueError(
-            f"{config.run} holds a quickstart with {old}, but {new} were given; use the same settings to go on with it, "
+            f"{config.run} holds a quickstart with {old}, but {new} were given; use the same settings to go "
+            "on with it, "
             f"or another folder: --run {config.run}-2"
         )
 
@@ -160,9 +162,14 @@ def prepare_muscles(config: QuickstartConfig) -> dict[str, Any]:
         network = load_muscle_network(body)
     except (FileNotFoundError, ValueError) as reason:
         print(f"training MuscleNN, since the shipped one cannot be used: {reason}")
-        trainer = TrainerConfig(minutes=MUSCLE_SHARE * config.minutes, seed=config.seed, checkpoint_minutes=0.25)
+        trainer = TrainerConfig(
+            minutes=MUSCLE_SHARE * config.minutes, seed=config.seed, checkpoint_minutes=0.25
+        )
         resume = run if (run / TRAINER_CHECKPOINT).is_file() else None
-        return {**train_muscle(MuscleTrainingConfig(run=run, resume=resume, trainer=trainer)), "shipped": False}
+        return {
+            **train_muscle(MuscleTrainingConfig(run=run, resume=resume, trainer=trainer)),
+            "shipped": False,
+        }
     motions = [load_motion(name, body) for name in JUDGED]
     return {"scores": muscle_scores(body, network, motions), "shipped": True}
 
@@ -231,7 +238,9 @@ def main(args: list[str]) -> None:
     try:
         record = quickstart(config)
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: musclegym quickstart --run {config.run}") from interrupt
+        raise KeyboardInterrupt(
+            f"stopped; go on with: musclegym quickstart --run {config.run}"
+        ) from interrupt
     for name in ("torque", "muscle"):
         before, after = (
             record[stage]["result"][name]["table"]["episode_steps"]["mean"] for stage in ("before", "after")

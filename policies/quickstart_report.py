@@ -30,9 +30,9 @@ def write_report(folder: Path, record: Record, settings: Record) -> Path:
         lead=lead(record, settings),
         facts=facts(record),
         films=films(folder, record, settings),
-        films_note="Both start at the same phase of the motion. Muscles run from blue, at rest, to red, fully active.",
+        films_note="Both start at the same phase. Muscles run from blue, at rest, to red, fully active.",
         charts=charts(record, curve, before),
-        charts_note="The policy is trained on joint torques. A few minutes are the beginning of learning, not its end.",
+        charts_note="Trained on joint torques. A few minutes are the beginning of learning, not its end.",
         tables=[
             comparison(before, after),
             rollouts(record),
@@ -59,9 +59,11 @@ def lead(record: Record, settings: Record) -> str:
     body = musclegym.load_body("human")
     minutes = sum(stage["seconds"] for stage in record.values()) / 60.0
     return (
-        f"A human of {body.skeleton.n_bodies} bodies, {body.n_dofs} degrees of freedom and {body.n_muscles} muscles "
+        f"A human of {body.skeleton.n_bodies} bodies, {body.n_dofs} degrees of freedom and {body.n_muscles} "
+        "muscles "
         f"learned to follow the motion “{settings['motion']}”: a motion prior was pretrained on "
-        f"{len(record['motions']['result']['clips'])} clips, and a policy with its frozen encoder was trained by PPO, "
+        f"{len(record['motions']['result']['clips'])} clips, and a policy with its frozen encoder was "
+        "trained by PPO, "
         f"all in {minutes:.1f} minutes."
     )
 
@@ -70,12 +72,12 @@ def facts(record: Record) -> dict[str, str]:
     """Return the headline figures."""
     before, after = (mean(record[name]["result"], "torque", "episode_steps") for name in ("before", "after"))
     policy = record["policy"]["result"]
-    known = [r for r in record["stability"]["result"]["prior"]["horizons"] if r["horizon"] <= 30]
+    seen = [r for r in record["stability"]["result"]["prior"]["horizons"] if r["horizon"] <= 30][-1]
     return {
         "mean episode, control steps, before and after PPO": f"{before:.1f} → {after:.1f}",
         "control steps of experience": f"{policy['steps']:,}",
         "control steps per second, learning included": f"{policy['steps'] / policy['seconds']:,.0f}",
-        f"skill of MotionNN {known[-1]['horizon']} frames ahead, 1 is perfect": f"{known[-1]['prior']['skill']:.2f}",
+        f"skill of MotionNN {seen['horizon']} frames ahead, 1 is perfect": f"{seen['prior']['skill']:.2f}",
     }
 
 
@@ -87,7 +89,7 @@ def films(folder: Path, record: Record, settings: Record) -> list[Film]:
         Film(
             webp=(folder / f"{name}.webp").read_bytes(),
             name=f"The body following the motion {settings['motion']}. {title}",
-            caption=f"{title}: {lengths[name]} control steps ({lengths[name] / 30:.1f} s) through the muscles",
+            caption=f"{title}: {lengths[name]} control steps through the muscles",
         )
         for name, title in titles.items()
     ]
@@ -96,11 +98,11 @@ def films(folder: Path, record: Record, settings: Record) -> list[Film]:
 def charts(record: Record, curve: Sequence[Record], before: Record) -> list[str]:
     """Return the learning curves."""
     losses = record["prior"]["result"]["curve"]
-    smooth = running_mean([point["loss"] for point in losses], 20)
+    loss_names = {"position": "after true frames", "rollout_position": "in its own rollouts"}
     lengths = [(point["steps"], point["episode_steps"]) for point in curve if "episode_steps" in point]
     steps = [point["steps"] for point in curve]
     terms = sorted({name for point in curve for name in point if name.startswith("reward/")})
-    pictures = [
+    return [
         line_chart(
             {"policy, exploring": ([step for step, _ in lengths], [length for _, length in lengths])},
             "control steps of experience",
@@ -108,18 +110,26 @@ def charts(record: Record, curve: Sequence[Record], before: Record) -> list[str]
             levels={"zero action": mean(before, "torque", "episode_steps")},
         ),
         line_chart(
-            {name.removeprefix("reward/").replace("_", " "): (steps, [p[name] for p in curve]) for name in terms},
+            {
+                name.removeprefix("reward/").replace("_", " "): (steps, [p[name] for p in curve])
+                for name in terms
+            },
             "control steps of experience",
             "Reward terms per control step",
         ),
         line_chart(
-            {"loss": ([point["step"] for point in losses], smooth)},
+            {
+                name: (
+                    [point["step"] for point in losses if key in point],
+                    running_mean([point[key] for point in losses if key in point], 20),
+                )
+                for key, name in loss_names.items()
+            },
             "optimiser steps",
-            "Loss of MotionNN",
+            "MotionNN: error of the next pose, 1 is standing still",
             logarithmic=True,
         ),
     ]
-    return pictures
 
 
 def running_mean(values: Sequence[float], width: int) -> list[float]:
@@ -147,7 +157,8 @@ def comparison(before: Record, after: Record) -> Table:
     ]
     head = ["", "torque: zero action", "policy", "muscles: zero action", "policy"]
     note = (
-        f"Deterministic policy, {len(before['torque']['episodes'])} episodes with evenly spread start phases, limit 10 s. "
+        f"Deterministic policy, {len(before['torque']['episodes'])} episodes with evenly spread start "
+        "phases, limit 10 s. "
         f"Under “muscles” MuscleNN finds activations for the torques that the policy asks for."
     )
     return Table("Before and after", note, head, rows)
@@ -157,7 +168,8 @@ def rollouts(record: Record) -> Table:
     """Return the stability of rollouts of prior and policy."""
     head, rows = rollout_rows(record["stability"]["result"])
     note = (
-        "MotionNN predicts from its own predictions, beside baselines that need no learning. Policies move the simulated "
+        "MotionNN predicts from its own predictions, beside baselines that need no learning. Policies move "
+        "the simulated "
         "body. Joint errors are relative to the root."
     )
     return Table("Stability of rollouts", note, head, rows)
@@ -177,11 +189,20 @@ def muscles(record: Record) -> Table:
     ]
     microseconds = result["scores"]["microseconds"]
     note = (
-        f"{'The shipped network' if result['shipped'] else 'The network trained here'} on states that its training left out: "
-        f"root mean square over actuated degrees of freedom. It takes {microseconds['network']:.0f} µs per state, the oracle, "
+        f"{'The shipped network' if result['shipped'] else 'The network trained here'} on states that its "
+        "training left out: "
+        f"root mean square over actuated degrees of freedom. It takes {microseconds['network']:.0f} µs per "
+        "state, the oracle, "
         f"a bounded least-squares solver, {microseconds['oracle']:.0f} µs."
     )
-    head = ["states", "wanted torque [N m]", "error, oracle", "error, MuscleNN", "mean activation", "saturated [%]"]
+    head = [
+        "states",
+        "wanted torque [N m]",
+        "error, oracle",
+        "error, MuscleNN",
+        "mean activation",
+        "saturated [%]",
+    ]
     return Table("MuscleNN beside the oracle", note, head, rows)
 
 
@@ -224,11 +245,11 @@ def files(folder: Path) -> Table:
 def commands(folder: Path) -> dict[str, str]:
     """Return what to run next."""
     return {
-        f"musclegym train --resume {folder}/policy --minutes 60": "go on training: an hour in all brings longer episodes",
+        f"musclegym train --resume {folder}/policy --minutes 60": "go on training, to an hour in all",
         f"musclegym evaluate {folder}/policy --seeds 3": "measure the policy again",
         f"musclegym replay {folder}/policy --actuation muscle --out walk.gif": "make a picture of it",
         f"musclegym bench rollout --prior {folder}/prior --policy {folder}/policy": "measure rollouts",
-        "musclegym train --motion run --actuation muscle --minutes 60": "train another motion, through the muscles",
+        "musclegym train --motion run --actuation muscle --minutes 60": "train another motion, by muscles",
         f"tensorboard --logdir {folder}": "look at every curve",
     }
 
@@ -242,4 +263,3 @@ def footer(settings: Record) -> str:
         f"musclegym {made_with['musclegym']}, Python {made_with['python']}, {versions}; {machine['cpu']}, "
         f"{machine['cores']} cores; seed {settings['seed']}."
     )
-

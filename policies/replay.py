@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import gymnasium as gym
 import numpy as np
@@ -51,11 +51,13 @@ class ReplayConfig:
         """Check the format of the picture."""
         if self.out.suffix not in FORMATS:
             raise ValueError(
-                f"the picture must end in {' or '.join(FORMATS)}, but is {self.out}; use e.g. {self.out.with_suffix('.gif')}"
+                f"the picture must end in {' or '.join(FORMATS)}, but is {self.out}; use e.g. "
+                f"{self.out.with_suffix('.gif')}"
             )
         if not (self.seconds > 0 and self.every > 0 and self.width > 0):
             raise ValueError(
-                f"seconds, every and width must be positive, but they are {self.seconds}, {self.every} and {self.width}; "
+                f"seconds, every and width must be positive, but they are {self.seconds}, {self.every} and "
+                f"{self.width}; "
                 f"use e.g. 10, 2 and 480"
             )
 
@@ -107,7 +109,7 @@ def picture(environment: gym.Env, width: int) -> Image.Image:
 def save_animation(path: Path, frames: list[Image.Image], frame_seconds: float) -> None:
     """Write frames as an endless animation, GIF or WebP by the ending of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"quality": 70, "method": 3} if path.suffix == ".webp" else {"optimize": False}
+    options: dict[str, Any] = {"quality": 70, "method": 3} if path.suffix == ".webp" else {"optimize": False}
     duration = round(1000.0 * frame_seconds)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0, **options)
 

@@ -13,24 +13,31 @@ body { margin: 0; background: #f6f7f9; color: var(--ink);
 main { max-width: 1060px; margin: 0 auto; padding: 40px 24px 64px; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; }
 h2 { font-size: 19px; margin: 0 0 4px; }
-p { margin: 0 0 14px; max-width: 74ch; } .lead, .note { color: var(--soft); } .note { font-size: 14px; }
-section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 22px 24px; margin-top: 20px; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px; margin-top: 24px; }
+p { margin: 0 0 14px; max-width: 100ch; } .lead, .note { color: var(--soft); } .note { font-size: 14px; }
+section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 22px 24px;
+  margin-top: 20px; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
+  margin-top: 24px; }
 .fact { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 14px 18px; }
 .fact b { display: block; font-size: 26px; line-height: 1.25; font-variant-numeric: tabular-nums; }
 .fact span { color: var(--soft); font-size: 14px; } .fact:first-child b { color: var(--accent); }
-.films { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px; margin-top: 12px; }
+.films { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px;
+  margin-top: 12px; }
 figure { margin: 0; } figure img { width: 100%; display: block; border-radius: 8px; background: #e9ecf0; }
 figcaption { font-size: 14px; color: var(--soft); margin-top: 8px; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px; margin-top: 12px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px;
+  margin-top: 12px; }
 .charts svg { width: 100%; height: auto; font-family: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; color: var(--soft); } th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tr:last-child td { border-bottom: 0; } table.texts td { text-align: left; white-space: normal; }
+th { font-weight: 600; color: var(--soft); } th:first-child, td:first-child { text-align: left;
+  padding-left: 0; }
+tr:last-child td { border-bottom: 0; } table.texts :is(th, td) { text-align: left; white-space: normal; }
+table.texts :is(th, td) + :is(th, td) { padding-left: 24px; }
 code, pre { font: 13.5px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-pre { background: #1f2430; color: #eef0f4; border-radius: 8px; padding: 14px 18px; overflow-x: auto; margin: 10px 0 0; }
+pre { background: #1f2430; color: #eef0f4; border-radius: 8px; padding: 14px 18px; overflow-x: auto;
+  margin: 10px 0 0; }
 pre i { color: #98a2b3; font-style: normal; }
 footer { color: var(--soft); font-size: 13.5px; margin-top: 24px; }
 """
@@ -86,8 +93,13 @@ def page(report: Report) -> str:
         for name, value in report.facts.items()
     )
     parts = [
-        f"<h1>{escape(report.title)}</h1><p class=lead>{escape(report.lead)}</p><div class=facts>{facts}</div>",
-        section("The body in motion", report.films_note, f'<div class="films">{"".join(map(film, report.films))}</div>'),
+        f"<h1>{escape(report.title)}</h1><p class=lead>{escape(report.lead)}</p><div "
+        f"class=facts>{facts}</div>",
+        section(
+            "The body in motion",
+            report.films_note,
+            f'<div class="films">{"".join(map(film, report.films))}</div>',
+        ),
         section("Learning", report.charts_note, f'<div class="charts">{charts(report.charts)}</div>'),
         *(section(table.title, table.note, html_table(table)) for table in report.tables),
         section("What to run next", "", commands(report.commands)),
@@ -122,9 +134,13 @@ def charts(pictures: Sequence[str]) -> str:
 def html_table(table: Table) -> str:
     """Return a table."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+    )
     kind = ' class="texts"' if table.texts else ""
-    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
 
 
 def commands(items: Mapping[str, str]) -> str:

@@ -20,7 +20,8 @@ FILE = "training.safetensors"
 class TrainingRun:
     """Learner, progress and folder of one run.
 
-    `policy.safetensors` with its manifest is for use; `training.safetensors` also holds the optimiser and the progress.
+    `policy.safetensors` with its manifest is for use; `training.safetensors` also holds the optimiser and the
+    progress.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     path = folder / FILE
     if not path.is_file():
         raise FileNotFoundError(
-            f"a run is resumed from {FILE}, but {folder} has none; name the folder of a run that was interrupted, or "
+            f"a run is resumed from {FILE}, but {folder} has none; name the folder of a run that was "
+            "interrupted, or "
             f"start a new run without --resume"
         )
     with safe_open(path, framework="pt") as file:
