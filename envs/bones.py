@@ -6,6 +6,7 @@ children's joints, or an ellipsoid in its box. They are pictures, not the boxes 
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class Bones:
     """Centres, shape (ellipsoid, 3) [m]."""
     ellipsoid_axes: Array
     """Rows are the axes divided by the semi-axes, shape (ellipsoid, 3, 3) [1/m]."""
+    ellipsoid_shade: Array
+    """Factor on the colour, shape (ellipsoid,) [-]."""
 
     @cached_property
     def ellipsoid_reach(self) -> Array:
@@ -60,9 +63,11 @@ class Carver:
     def __init__(self, skeleton: Skeleton) -> None:
         self.skeleton = skeleton
         self.cones: list[tuple[int, Array, Array, float, float]] = []
-        self.ellipsoids: list[tuple[int, Array, Array]] = []
+        self.ellipsoids: list[tuple[int, Array, Array, float]] = []
         for index, name in enumerate(skeleton.body_names):
-            shape = SHAPES.get(name) or SHAPES.get(name[:-1]) or Carver.limb
+            children, shape = SHAPES.get(name) or SHAPES.get(name[:-1]) or (0, Carver.limb)
+            if len(self.children(index)) != children:
+                shape = Carver.limb
             shape(self, index)
 
     def bones(self) -> Bones:
@@ -80,23 +85,28 @@ class Carver:
             ellipsoid_body=carrier,
             ellipsoid_centre=np.einsum("nji,nj->ni", turn[carrier], centre - origin[carrier]),
             ellipsoid_axes=np.einsum("nkj,nji->nki", axes, turn[carrier]),
+            ellipsoid_shade=np.array([solid[3] for solid in self.ellipsoids]),
         )
 
-    def cone(self, body: int, start: Array, end: Array, radius: float, end_radius: float | None = None) -> None:
+    def cone(
+        self, body: int, start: Array, end: Array, radius: float, end_radius: float | None = None
+    ) -> None:
         """Add the hull of two spheres."""
         self.cones.append((body, start, end, radius, radius if end_radius is None else end_radius))
 
-    def ellipsoid(self, body: int, centre: Array, semi_axes: Array, axes: Array | None = None) -> None:
+    def ellipsoid(
+        self, body: int, centre: Array, semi_axes: Array, axes: Array | None = None, shade: float = 1.0
+    ) -> None:
         """Add an ellipsoid; `axes` has its unit axes as columns, the world's if left out."""
         columns = np.eye(3) if axes is None else axes
-        self.ellipsoids.append((body, centre, columns.T / np.asarray(semi_axes)[:, None]))
+        self.ellipsoids.append((body, centre, columns.T / np.asarray(semi_axes)[:, None], shade))
 
     def children(self, body: int) -> list[int]:
         """Return the bodies that hang on `body`."""
         return [int(child) for child in np.flatnonzero(self.skeleton.parent == body)]
 
     def box(self, body: int) -> tuple[Array, Array]:
-        """Return edges [m] and unit axes (columns) of the body's box, away from its joint first, then by length."""
+        """Return edges [m] and unit axes (columns) of the body's box, longest first, away from the joint."""
         size, axes = self.skeleton.size[body], self.skeleton.body_rotation[body]
         order = np.argsort(-size)
         out = axes[:, order].copy()
@@ -157,20 +167,16 @@ class Carver:
     def pelvis(self, body: int) -> None:
         """Add two hip bones, the pubis between them and the sacrum."""
         joints = self.skeleton.joint_position
-        legs = [c for c in self.children(body) if joints[c, 1] < joints[body, 1]]
-        trunk = [c for c in self.children(body) if joints[c, 1] >= joints[body, 1]]
-        if len(legs) != 2 or len(trunk) != 1:
-            self.limb(body)
-            return
-        hips, top = joints[legs], joints[trunk[0]]
+        *legs, trunk = sorted(self.children(body), key=lambda child: joints[child, 1])
+        hips, top = joints[legs], joints[trunk]
         width = abs(hips[0, 0] - hips[1, 0])
         middle = hips.mean(axis=0)
         for hip in hips:
             out = np.sign(hip[0] - middle[0])
-            wing = hip + width * np.array([0.14 * out, 0.48, -0.10])
-            normal = np.array([0.80 * out, -0.38, 0.42])
+            wing = hip + width * np.array([0.02 * out, 0.42, -0.12])
+            normal = np.array([0.78 * out, -0.35, -0.45])
             axes = plate_axes(normal)
-            self.ellipsoid(body, wing, width * np.array([0.42, 0.48, 0.06]), axes)
+            self.ellipsoid(body, wing, width * np.array([0.48, 0.36, 0.05]), axes)
             socket = hip + width * np.array([0.02 * out, 0.05, -0.02])
             self.ellipsoid(body, socket, width * np.array([0.16, 0.20, 0.19]))
             pubis = middle + width * np.array([0.05 * out, -0.22, 0.30])
@@ -186,30 +192,26 @@ class Carver:
         start, end = self.skeleton.joint_position[body], self.trunk_end(body)
         count = VERTEBRAE[self.skeleton.body_names[body]]
         pitch = np.linalg.norm(end - start) / count
-        wide = 0.26 * np.sqrt(np.prod(np.sort(self.skeleton.size[body])[:2])) if count != 12 else 0.022
-        radius = min(max(wide, 0.55 * pitch), 0.026)
+        radius = np.clip(0.55 * pitch, 0.014, 0.024)
         for index in range(count):
             centre = start + (index + 0.5) / count * (end - start)
             self.ellipsoid(body, centre, np.array([radius, 0.44 * pitch, 0.8 * radius]))
             self.cone(body, centre, centre - np.array([0.0, 0.4 * pitch, 1.7 * radius]), 0.22 * radius)
 
     def trunk_end(self, body: int) -> Array:
-        """Return the joint that follows on the trunk: the highest child's, else the box's far end."""
-        children = self.children(body)
-        if not children:
-            return 2.0 * self.skeleton.com[body] - self.skeleton.joint_position[body]
-        named = [c for c in children if self.skeleton.body_names[c] in ("Torso", "Neck", "Head")]
-        return self.skeleton.joint_position[(named or children)[0]]
+        """Return the highest of the children's joints, where the trunk goes on."""
+        ends = self.skeleton.joint_position[self.children(body)]
+        return ends[np.argmax(ends[:, 1])]
 
     def chest(self, body: int) -> None:
         """Add thoracic vertebrae, ribs and breastbone."""
         self.column(body)
         start, end = self.skeleton.joint_position[body], self.trunk_end(body)
-        arms = [self.skeleton.joint_position[c, 0] for c in self.grandchildren(body)]
-        half = 0.74 * np.abs(arms).max() if arms else 0.5 * self.skeleton.size[body, 0]
+        arms = [self.skeleton.joint_position[arm, 0] for arm in self.grandchildren(body)]
+        half = 0.74 * max(np.abs(arms).max(initial=0.0), 0.5 * self.skeleton.size[body, 0])
         deep = 0.70 * half
         height = end[1] - start[1]
-        tops, bottoms = [], []
+        breastbone = []
         for rib in range(RIBS):
             up = rib / (RIBS - 1.0)
             back = start + (0.10 + 0.86 * up) * (end - start)
@@ -222,20 +224,15 @@ class Carver:
                 z = back[2] + deep * grow * (1.0 - np.cos(turn)) - 0.02
                 y = back[1] - drop * np.sin(0.5 * turn) ** 1.5
                 points = np.stack([x, y, z], axis=1)
-                for a, b in zip(points[:-1], points[1:], strict=True):
+                for a, b in pairwise(points):
                     self.cone(body, a, b, 0.0058)
-                (tops if rib == RIBS - 1 else bottoms).append(points[-1]) if rib in (2, RIBS - 1) else None
-        high, low = np.mean(tops, axis=0), np.mean(bottoms, axis=0)
-        self.cone(body, high, low, 0.016, 0.012)
+                if rib in (2, RIBS - 1):
+                    breastbone.append(points[-1])
+        self.cone(body, np.mean(breastbone[2:], axis=0), np.mean(breastbone[:2], axis=0), 0.016, 0.012)
 
     def grandchildren(self, body: int) -> list[int]:
-        """Return the arms: what hangs on the bodies that hang on `body`, unless that is the head."""
-        return [
-            grandchild
-            for child in self.children(body)
-            for grandchild in self.children(child)
-            if abs(self.skeleton.joint_position[grandchild, 0]) > 0.05
-        ]
+        """Return the bodies that hang on those that hang on `body`."""
+        return [grandchild for child in self.children(body) for grandchild in self.children(child)]
 
     def shoulder(self, body: int) -> None:
         """Add collar bone and shoulder blade."""
@@ -248,30 +245,42 @@ class Carver:
         blade = end + length * np.array([-0.36 * out, -0.32, -0.36])
         axes = plate_axes(np.array([0.35 * out, 0.1, -0.93]))
         self.ellipsoid(body, blade, length * np.array([0.28, 0.50, 0.045]), axes)
-        self.cone(body, blade + length * np.array([-0.22 * out, 0.20, -0.06]), tip, 0.05 * length, 0.06 * length)
+        self.cone(
+            body, blade + length * np.array([-0.22 * out, 0.20, -0.06]), tip, 0.05 * length, 0.06 * length
+        )
         self.cone(body, blade, end, 0.07 * length, 0.11 * length)
 
     def skull(self, body: int) -> None:
-        """Add cranium and jaw."""
-        centre, size = self.skeleton.com[body], self.skeleton.size[body]
+        """Add cranium, face, sockets of the eyes and jaw."""
+        size = self.skeleton.size[body]
         edge = max(size[1], 0.17)
-        self.ellipsoid(body, centre + edge * np.array([0.0, 0.10, -0.05]), edge * np.array([0.39, 0.41, 0.49]))
-        self.ellipsoid(body, centre + edge * np.array([0.0, -0.16, 0.16]), edge * np.array([0.29, 0.30, 0.27]))
-        chin = centre + edge * np.array([0.0, -0.45, 0.33])
+
+        def at(x: float, y: float, z: float) -> Array:
+            return self.skeleton.com[body] + edge * np.array([x, y, z])
+
+        self.ellipsoid(body, at(0.0, 0.13, -0.05), edge * np.array([0.37, 0.38, 0.47]))
+        self.ellipsoid(body, at(0.0, -0.10, 0.14), edge * np.array([0.295, 0.37, 0.28]))
+        self.ellipsoid(body, at(0.0, -0.17, 0.40), edge * np.array([0.045, 0.075, 0.03]), shade=0.25)
         for side in (-1.0, 1.0):
-            hinge = centre + edge * np.array([0.29 * side, -0.24, 0.0])
-            self.cone(body, hinge, chin + edge * np.array([0.07 * side, 0.0, 0.0]), 0.055 * edge, 0.07 * edge)
+            self.ellipsoid(
+                body, at(0.125 * side, 0.0, 0.345), edge * np.array([0.085, 0.075, 0.05]), shade=0.25
+            )
+            self.cone(
+                body, at(0.15 * side, -0.11, 0.32), at(0.33 * side, -0.09, 0.0), 0.05 * edge, 0.035 * edge
+            )
+            self.cone(body, at(0.29 * side, -0.14, -0.02), at(0.27 * side, -0.36, 0.04), 0.05 * edge)
+            self.cone(
+                body, at(0.27 * side, -0.36, 0.04), at(0.07 * side, -0.47, 0.30), 0.055 * edge, 0.075 * edge
+            )
 
     def foot(self, body: int) -> None:
         """Add heel, ankle and a ray to the root of every toe."""
         skeleton = self.skeleton
         ankle, size = skeleton.joint_position[body], skeleton.size[body]
-        toes = [skeleton.joint_position[child] for child in self.children(body)]
+        toes = skeleton.joint_position[self.children(body)]
         low = skeleton.com[body] - 0.5 * np.abs(skeleton.body_rotation[body]) @ size
         heel = np.array([ankle[0], low[1] + 0.019, min(low[2] + 0.022, ankle[2] - 0.02)])
         self.cone(body, ankle - 0.012 * UP, heel, 0.020, 0.019)
-        if len(toes) != 2:
-            return
         for share in np.linspace(0.0, 1.0, 5):
             root = toes[0] + share * (toes[1] - toes[0])
             middle = ankle + 0.34 * (root - ankle) - 0.008 * UP
@@ -318,18 +327,18 @@ def plate_axes(normal: Array) -> Array:
     return np.stack([level, np.cross(thin, level), thin], axis=1)
 
 
-SHAPES = {  # by name, without the R or L at its end
-    "Pelvis": Carver.pelvis,
-    "Femur": Carver.thigh,
-    "Tibia": Carver.shank,
-    "Talus": Carver.foot,
-    "FootThumb": Carver.toes,
-    "FootPinky": Carver.small_toes,
-    "Spine": Carver.column,
-    "Torso": Carver.chest,
-    "Neck": Carver.column,
-    "Head": Carver.skull,
-    "Shoulder": Carver.shoulder,
-    "ForeArm": Carver.forearm,
-    "Hand": Carver.hand,
+SHAPES = {  # by name, without the R or L at its end: number of children that the shape is made for, shape
+    "Pelvis": (3, Carver.pelvis),
+    "Femur": (1, Carver.thigh),
+    "Tibia": (1, Carver.shank),
+    "Talus": (2, Carver.foot),
+    "FootThumb": (0, Carver.toes),
+    "FootPinky": (0, Carver.small_toes),
+    "Spine": (1, Carver.column),
+    "Torso": (3, Carver.chest),
+    "Neck": (1, Carver.column),
+    "Head": (0, Carver.skull),
+    "Shoulder": (1, Carver.shoulder),
+    "ForeArm": (1, Carver.forearm),
+    "Hand": (0, Carver.hand),
 }

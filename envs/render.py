@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from musclegym.body import Body, Kinematics
+from musclegym.envs.backdrop import cast_shadow, draw_ground
 from musclegym.envs.bones import Bones, Carver
 from musclegym.envs.camera import Camera, View
 from musclegym.envs.raster import (
@@ -19,12 +20,11 @@ from musclegym.envs.raster import (
     SUBSAMPLES,
     Array32,
     Pixels,
-    cast_shadow,
     draw_cones,
     draw_ellipsoids,
-    draw_ground,
+    encode,
+    lay_over,
     make_spindles,
-    resolve,
 )
 from musclegym.rotation import Array
 
@@ -42,8 +42,10 @@ BONE, TENDON, GHOST = "#ece4d3", "#ece6da", "#4f86c6"
 SKY, FLOOR, LINE = ("#f1f3f6", "#d5dfeb"), "#dfe3e8", "#b3bcc7"
 GHOST_OPACITY = 0.42
 SHADOW_SIZE, SHADOW_CELL = 128, 0.022
-FILL = 0.52
+FILL = 0.49
 """Height of the camera's target over the ground, as a fraction of the body's [-]."""
+BOB = 0.06
+"""The camera rises with the root only as far as it gets higher than this over its rest position [m]."""
 
 
 class Renderer:
@@ -70,28 +72,27 @@ class Renderer:
         for name, value in (("width", width), ("height", height)):
             if value != int(value) or not 16 <= value <= 4096:
                 raise ValueError(
-                    f"{name} must be a whole number of pixels from 16 to 4096, but is {value}; 640 x 480 is usual"
+                    f"{name} must be a whole number of pixels from 16 to 4096, but is {value}; "
+                    f"640 x 480 is usual"
                 )
         self.body = body
         self.width, self.height = int(width), int(height)
         self.bones: Bones = Carver(body.skeleton).bones()
         self.stature = stature(body)
-        self.camera = camera or Camera(distance=2.63 * self.stature)
+        self.camera = camera or Camera(distance=2.5 * self.stature)
         self.legend = draw_legend(self.height) if body.n_muscles else None
         self._ramp = activation_ramp()
-        self._encode = encoding()
+        self._code = encoding()
         self._belly, self._tendon = belly_lengths(body)
         self._volume = (
             body.muscle_set.max_isometric_force * body.muscle_set.optimal_fibre_length / SPECIFIC_TENSION
         )
         samples = (self.height * SUBSAMPLES, self.width * SUBSAMPLES)
-        self._ground = np.zeros((self.height, self.width, 3), dtype=np.float32)
+        self._layer = np.zeros((self.height, self.width, 3), dtype=np.float32)
         self._shadow = np.zeros((SHADOW_SIZE, SHADOW_SIZE), dtype=np.float32)
         self._depth, self._colour = np.zeros(samples, np.float32), np.zeros((*samples, 3), np.float32)
-        self._ghost_depth, self._ghost_colour = (
-            np.full(samples, np.inf, np.float32),
-            np.zeros((*samples, 3), np.float32),
-        )
+        self._ghost_depth, self._ghost_colour = np.zeros(samples, np.float32), np.zeros_like(self._colour)
+        self._nothing = np.full(samples, np.inf, np.float32)
 
     def draw(
         self,
@@ -106,8 +107,8 @@ class Renderer:
             q: pose, shape (dof,).
             activation: of the muscles in [0, 1], shape (muscle,); passive if left out or empty [-].
             ghost: pose of a second, translucent body, shape (dof,).
-            focus: point of the world in the picture's middle, shape (3,); by default over the ground under
-                the root, so that the camera follows the body but does not bob with it [m].
+            focus: point of the world in the picture's middle, shape (3,); by default the camera follows the
+                root over the ground, and upwards only in a leap, so that it does not bob with every step [m].
 
         Returns:
             sRGB, shape (height, width, 3).
@@ -124,14 +125,12 @@ class Renderer:
         self._draw_solids(kinematics, view, linear(BONE), self._depth, self._colour)
         if self.body.n_muscles:
             self._draw_muscles(q, colours, view)
-        self._ghost_depth.fill(np.inf)
+        lay_over(self._layer, self._depth, self._colour, self._nothing, 1.0)
         if other is not None:
             self._draw_solids(other, view, linear(GHOST), self._ghost_depth, self._ghost_colour)
+            lay_over(self._layer, self._ghost_depth, self._ghost_colour, self._depth, GHOST_OPACITY)
         picture = np.empty((self.height, self.width, 3), dtype=np.uint8)
-        resolve(
-            self._ground, self._depth, self._colour, self._ghost_depth, self._ghost_colour, GHOST_OPACITY,
-            self._encode, picture,
-        )  # fmt: skip
+        encode(self._layer, self._code, picture)
         if self.legend is not None:
             blend(picture, self.legend)
         return picture
@@ -143,8 +142,8 @@ class Renderer:
             values = np.zeros(count)
         if values.shape != (count,):
             raise ValueError(
-                f"activation must have shape ({count},), one number for each muscle of {self.body.name!r}, but "
-                f"has {values.shape}; leave it out to draw passive muscles"
+                f"activation must have shape ({count},), one number for each muscle of {self.body.name!r}, "
+                f"but has {values.shape}; leave it out to draw passive muscles"
             )
         if not np.all((values >= -1e-6) & (values <= 1.0 + 1e-6)):
             worst = int(np.argmax(np.where(np.isfinite(values), abs(values - 0.5), np.inf)))
@@ -156,13 +155,14 @@ class Renderer:
 
     def _target(self, kinematics: Kinematics, focus: npt.ArrayLike | None) -> Array:
         if focus is None:
-            x, _, z = kinematics.joint_position[0]
-            return np.array([x, FILL * self.stature, z])
+            x, y, z = kinematics.joint_position[0]
+            leap = max(0.0, y - self.body.skeleton.joint_position[0, 1] - BOB)
+            return np.array([x, FILL * self.stature + leap, z])
         target = np.asarray(focus, dtype=np.float64)
         if target.shape != (3,) or not np.isfinite(target).all():
             raise ValueError(
-                f"focus must be a point of the world, three finite numbers [m], but is {focus}; leave it out to "
-                f"follow the body"
+                f"focus must be a point of the world, three finite numbers [m], but is {focus}; leave it out "
+                f"to follow the body"
             )
         return target
 
@@ -172,7 +172,7 @@ class Renderer:
         cast_shadow(ends - middle, radius, SHADOW_CELL, self._shadow)
         draw_ground(
             view.eye, view.axes, view.focal, self._shadow, SHADOW_CELL, middle[[0, 2]],
-            np.array([linear(colour) for colour in SKY]), linear(FLOOR), linear(LINE), self._ground,
+            np.array([linear(colour) for colour in SKY]), linear(FLOOR), linear(LINE), self._layer,
         )  # fmt: skip
 
     def _draw_solids(
@@ -183,13 +183,15 @@ class Renderer:
         cones[:, [0, 1, 2, 4, 5, 6]] = view.to_view(ends).reshape(-1, 6)
         cones[:, [3, 7]] = self.bones.cone_radii
         cones[:, 8:14] = np.tile(tint, 2)
-        cones[:, 14] = 0.10
+        cones[:, 14:17] = 0.10, 1.0, 1.0
+        span = np.maximum(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), 1e-9)
+        cones[:, 17:] = ((self.bones.cone_radii[:, 1] - self.bones.cone_radii[:, 0]) / span)[:, None]
         ellipsoids = np.empty((len(centre), ELLIPSOID_WIDTH))
         ellipsoids[:, :3] = view.to_view(centre)
         ellipsoids[:, 3:12] = (axes @ view.axes.T).reshape(-1, 9)
-        ellipsoids[:, 12:15] = tint
+        ellipsoids[:, 12:15] = tint * self.bones.ellipsoid_shade[:, None]
         ellipsoids[:, 15] = 0.10
-        depth.fill(np.inf)
+        depth[:] = np.inf
         focal = SUBSAMPLES * view.focal
         draw_ellipsoids(ellipsoids, self.bones.ellipsoid_reach, focal, depth, colour)
         draw_cones(cones, np.argsort(cones[:, 2]), focal, depth, colour)
@@ -200,7 +202,7 @@ class Renderer:
         belly = muscles.path_length - tendon
         # A spindle of radius R sin(pi s) and this length holds the volume.
         radius = SLENDER * np.sqrt(2.0 * self._volume / (np.pi * belly))
-        radius = np.minimum(radius, 0.14 * belly)
+        radius = np.minimum(radius, 0.11 * belly)
         thin = np.clip(0.22 * radius, 0.0016, 0.004)
         begin = TENDON_AT_ORIGIN * tendon
         cones = np.empty((len(muscles.waypoints) + (BELLY_PIECES + 1) * len(belly), CONE_WIDTH))
@@ -221,7 +223,7 @@ def stature(body: Body) -> float:
 
 
 def belly_lengths(body: Body) -> tuple[Array, Array]:
-    """Return the lengths (muscle,) of bellies and of tendons at optimal fibre length, as they are drawn [m]."""
+    """Return the lengths (muscle,) of bellies and of tendons in the rest pose, as they are drawn [m]."""
     muscle_set, path = body.muscle_set, body.rest_path_length
     share = muscle_set.optimal_fibre_length / np.maximum(path, 1e-6)
     belly = np.clip(share, *BELLY_SHARE) * path
@@ -241,7 +243,7 @@ def flesh(body: Body, kinematics: Kinematics) -> tuple[Array, Array]:
 
 def linear(colour: str) -> Array:
     """Return the linear RGB (3,) of an sRGB colour "#rrggbb" (IEC 61966-2-1)."""
-    value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255.0
+    value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64) / 255.0
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
