@@ -1,8 +1,9 @@
 """Print the default human's muscles beside published figures, and what they can do.
 
-Run `python benchmarks/human_muscles.py`; it writes benchmarks/results/human_muscles.json. Columns of the first table: force, fibre length
-and what the fit made of it, tendon slack length beside the published one (where the path is a published model's), fibre
-lengths in the neutral pose and over the joint ranges, and moment arms of the listed actions in the neutral pose.
+Run `python benchmarks/human_muscles.py`; it writes benchmarks/results/human_muscles.json. Columns of the
+first table: force; fibre length and how many times the stated one it is; tendon slack length beside the
+published one (where there is one); normalised fibre length in the neutral pose and over the joint ranges;
+moment arms of the listed actions in the neutral pose.
 """
 
 from pathlib import Path
@@ -81,18 +82,17 @@ def locomotion(body: Body, name: str) -> dict:
 
 def print_muscles(rows: list[dict]) -> None:
     """Print the table of muscles."""
-    print(
-        f"{'muscle':34} {'force':>6} {'fibre':>6} {'x pub.':>6} {'slack':>6} {'pub.':>6} {'neutral':>7}  range        arms [mm]"
-    )
+    columns = ("force", "fibre", "times", "slack", "publ.", "neutr.")
+    print(f"{'muscle':34} " + " ".join(f"{name:>6}" for name in columns) + "  range        moment arms [mm]")
     for row in rows:
-        factor = row["optimal_fibre_length_m"] / row["published_fibre_length_m"]
+        times = row["optimal_fibre_length_m"] / row["published_fibre_length_m"]
         published = row["published_tendon_slack_length_m"]
+        slack = "" if published is None else f"{published:.3f}"
         arms = " ".join(f"{action} {arm:.0f}" for action, arm in row["moment_arms_mm"].items())
-        print(
-            f"{row['muscle']:34} {row['max_isometric_force_N']:6.0f} {row['optimal_fibre_length_m']:6.3f} {factor:6.2f} "
-            f"{row['tendon_slack_length_m']:6.3f} {'' if published is None else f'{published:.3f}':>6} "
-            f"{row['neutral_fibre_length']:7.2f}  {row['shortest_fibre_length']:.2f} - {row['longest_fibre_length']:.2f}  {arms}"
-        )
+        lengths = f"{row['max_isometric_force_N']:6.0f} {row['optimal_fibre_length_m']:6.3f} {times:6.2f}"
+        tendon = f"{row['tendon_slack_length_m']:6.3f} {slack:>6} {row['neutral_fibre_length']:6.2f}"
+        span = f"{row['shortest_fibre_length']:.2f} - {row['longest_fibre_length']:.2f}"
+        print(f"{row['muscle']:34} {lengths} {tendon}  {span}  {arms}")
 
 
 def main() -> None:
@@ -107,9 +107,8 @@ def main() -> None:
         low, high = measured.published
         print(f"{measured.movement:28} {measured.torque:6.1f}  {low:g} - {high:g}  {measured.source}")
     for record in motions:
-        print(
-            f"\n{record['motion']}: residual {record['residual_percent']:.2f} % of {record['torque_rms_Nm']:.1f} N m RMS"
-        )
+        share, torque = record["residual_percent"], record["torque_rms_Nm"]
+        print(f"\n{record['motion']}: residual {share:.2f} % of {torque:.1f} N m RMS")
         print("  " + ", ".join(f"{key} {value}" for key, value in record.items() if key != "motion"))
     write_json(
         RESULT,

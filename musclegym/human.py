@@ -2,12 +2,14 @@
 
 The tables state one side in the T-pose: `segments.csv` in fractions of stature and of body mass, `joints.csv`
 the joint limits, `muscles.csv` forces and fibres of a man of `REFERENCE_HEIGHT` and `REFERENCE_MASS`,
-`waypoints.csv` the paths in fractions of each segment's length from its joint, `movements.csv` what the names of
-actions mean. Each row names its source. The left side is the mirror image of the right.
+`waypoints.csv` the paths in fractions of each segment's length from its joint, `movements.csv` what the names
+of actions mean, `strength.csv` published isometric strength to compare with. Each row names its source. The
+left side is the mirror image of the right.
 
-Frames are world aligned in the T-pose: x to the left, y up, z forward. Models of hanging arms (arm26, Holzbaur et
-al. 2005) were turned by 90 degrees about z with the arm, the scapula standing still; elbows flex forwards and
-palms face down.
+Frames are world aligned in the T-pose: x to the left, y up, z forward. Models of hanging arms (arm26,
+Holzbaur et al. 2005) were turned by 90 degrees about z with the arm, the scapula standing still; elbows flex
+forwards and palms face down. The forearm is one body: pronation happens at the hand, where its muscles
+insert.
 """
 
 import csv
@@ -44,7 +46,8 @@ def load_human(
     """Build the default human.
 
     All lengths are proportional to stature and all segment masses to body mass, so that inertias go with
-    mass x height^2. Maximum isometric forces go with the muscles' cross-section, see `force_scale`, times `strength`.
+    mass x height^2. Maximum isometric forces go with the muscles' cross-section, see `force_scale`, times
+    `strength`.
 
     Args:
         height: stature [m].
@@ -74,9 +77,9 @@ def load_human(
 def force_scale(height: float, mass: float) -> float:
     """Return maximum isometric forces relative to those of the reference man [-].
 
-    Force goes with muscle volume over fibre length. The volume of the leg's muscles is 47 mass height + 1285 cm^3
-    (Handsfield et al. 2014, J Biomech 47:631-638, in kg and m), taken here for all muscles; fibre lengths are
-    proportional to height.
+    Force goes with muscle volume over fibre length. The volume of the leg's muscles is 47 mass height + 1285
+    cm^3 (Handsfield et al. 2014, J Biomech 47:631-638, in kg and m), taken here for all muscles; fibre
+    lengths are proportional to height.
     """
 
     def section(h: float, m: float) -> float:

@@ -1,11 +1,13 @@
 """Inverse dynamics of a motion: joint torques and ground reaction from positions alone.
 
-1. The poses are resampled and low-pass filtered without phase shift, since accelerations of recorded motion are mostly noise; a
-   cyclic motion is continued over its ends first.
-2. M(q) qdd + bias(q, qd) is what all forces on the body must add up to. Its six root rows can come from the ground only.
-3. The ground pushes at the corners of the soles, each within a friction pyramid. Among all such pushes the one is taken that makes
-   the root rows best with the least effort, where effort at a corner rises with its height over the ground. So a foot
-   takes over from the other gradually, the centre of pressure moves within the soles, and nothing pushes in flight.
+1. The poses are resampled and low-pass filtered without phase shift, since accelerations of recorded motion
+   are mostly noise; a cyclic motion is continued over its ends first.
+2. M(q) qdd + bias(q, qd) is what all forces on the body must add up to. Its six root rows can come from the
+   ground only.
+3. The ground pushes at the corners of the soles, each within a friction pyramid. Among all such pushes the
+   one is taken that makes the root rows best with the least effort, where effort at a corner rises with its
+   height over the ground. So one foot takes over from the other gradually, the centre of pressure moves within
+   the soles, and nothing pushes in flight.
 4. What the ground cannot make of the root rows stays as the residual: errors of recording and retargeting.
 """
 
@@ -19,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from musclegym.body import Body
 from musclegym.motion.motion import Motion
 from musclegym.rotation import Array
-from musclegym.skeleton import BALL, FREE
+from musclegym.skeleton import BALL, FREE, HINGE
 
 SAMPLING = 120.0
 """Rate at which motions are resampled [1/s]."""
@@ -84,7 +86,7 @@ def inverse_dynamics(body: Body, motion: Motion, cutoff: float = CUTOFF) -> Inve
 
 
 def filtered(body: Body, q: Array, cutoff: float) -> Array:
-    """Return poses (frame, dof) low-passed by a zero-phase Butterworth filter of order 4; rotation vectors are unwrapped first."""
+    """Return poses (frame, dof) after a zero-phase Butterworth filter of order 4."""
     skeleton, smooth = body.skeleton, q.copy()
     for index in np.flatnonzero((skeleton.joint_kind == BALL) | (skeleton.joint_kind == FREE)):
         at = skeleton.dof_start[index]
@@ -109,38 +111,37 @@ def unwrapped(vectors: Array) -> Array:
 
 
 def frame_dynamics(body: Body, q: Array, qd: Array, qdd: Array) -> tuple[Array, Array, Array, Array]:
-    """Return joint torque (dof,), root residual (6,), sole corners (point, 3) and forces of the ground on them (point, 3)."""
-    work = body._dynamics(q, qd)
-    wanted = work.mass_matrix @ qdd + work.bias
+    """Return joint torque (dof,), root residual (6,), sole corners and ground forces (point, 3)."""
+    wanted = body.mass_matrix(q) @ qdd + body.bias_torque(q, qd)
     points = body.sole_points(q)
-    jacobian = point_jacobians(body, points, work.axis, work.position[0])
+    jacobian = point_jacobians(body, q, points)
     force = ground_reaction(wanted[:6], jacobian[..., :6], points[:, 1])
     rest = wanted - np.einsum("pid,pi->d", jacobian, force)
     return np.concatenate([np.zeros(6), rest[6:]]), rest[:6], points, force
 
 
-def point_jacobians(body: Body, points: Array, axes: Array, origin: Array) -> Array:
-    """Return how the corners of the soles move with the DoFs, shape (point, 3, dof).
-
-    Args:
-        body: whose soles.
-        points: corners, body after body, shape (point, 3) [m].
-        axes: spatial motion of each DoF about `origin`, shape (dof, 6).
-        origin: position of the root, shape (3,) [m].
-    """
-    skeleton = body.skeleton
+def point_jacobians(body: Body, q: Array, points: Array) -> Array:
+    """Return how the corners of the soles (point, 3) move with the DoFs at a pose, shape (point, 3, dof)."""
+    skeleton, kinematics = body.skeleton, body.kinematics(q)
     touching = np.flatnonzero(skeleton.contact)
-    moved = np.zeros((len(touching), body.n_dofs))
+    corners = len(points) // len(touching)
+    jacobian = np.zeros((len(points), 3, body.n_dofs))
     for row, index in enumerate(touching):
+        here = slice(row * corners, (row + 1) * corners)
         while index >= 0:
-            moved[row, skeleton.dof_body == index] = 1.0
+            frame, at = kinematics.joint_rotation[index], skeleton.dof_start[index]
+            hinge = skeleton.joint_kind[index] == HINGE
+            axes = (frame @ skeleton.joint_axis[index])[None] if hinge else frame.T
+            arm = points[here] - kinematics.joint_position[index]
+            jacobian[here, :, at : at + len(axes)] = np.cross(axes[None], arm[:, None]).transpose(0, 2, 1)
+            if skeleton.joint_kind[index] == FREE:
+                jacobian[here, :, at + 3 : at + 6] = frame
             index = skeleton.parent[index]
-    motion = axes[:, 3:] + np.cross(axes[None, :, :3], (points - origin)[:, None])
-    return (motion * np.repeat(moved, len(points) // len(touching), axis=0)[..., None]).transpose(0, 2, 1)
+    return jacobian
 
 
 def ground_reaction(wanted: Array, root_jacobian: Array, height: Array) -> Array:
-    """Return forces of the ground (point, 3) [N] that make the root rows `wanted` (6,) with least weighted effort.
+    """Return forces of the ground (point, 3) [N] that make the root rows `wanted` with least weighted effort.
 
     Args:
         wanted: moment and force about the root's position in its frame, shape (6,) [N m, N].

@@ -1,4 +1,4 @@
-"""Isometric strength: the greatest torque that the muscles of a body can make in one movement, as a dynamometer measures it."""
+"""Isometric strength: the greatest torque of the muscles in one movement, as a dynamometer measures it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from musclegym.rotation import Array
 def isometric_strength(body: Body, q: Array, dof: str, sign: int, balanced: Sequence[str] = ()) -> float:
     """Return the greatest active torque in one direction about one DoF [N m].
 
-    A dynamometer holds the proximal segments and pushes on one segment: the torques it does not take up, those about the
-    joint's other axes and about distal joints, must balance. The activations that do so and make the greatest
-    torque solve a linear programme. Gravity and passive torques are subtracted in measurements and left out here.
+    A dynamometer holds the proximal segments and pushes on one segment: the torques it does not take up,
+    those about the joint's other axes and about distal joints, must balance. The activations that do so and
+    make the greatest torque solve a linear programme. Gravity and passive torques are subtracted in
+    measurements and left out here.
 
     Args:
         body: whose strength.
@@ -60,8 +61,8 @@ class StrengthMeasurement:
 def human_strength(body: Body) -> list[StrengthMeasurement]:
     """Measure the default human in every movement of the table `strength`.
 
-    Poses start from standing with hanging arms. Balanced are the other DoFs of the joint and, in the limbs, those of all
-    distal joints but the toes', which rest on the dynamometer's plate.
+    Poses start from standing with hanging arms. Balanced are the other DoFs of the joint and, in the limbs,
+    those of all distal joints but the toes', which rest on the dynamometer's plate.
     """
     measurements = []
     for row in read_table("strength"):

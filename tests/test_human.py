@@ -1,6 +1,7 @@
 """The default human's skeleton: layout, published proportions, scaling, symmetry."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_parents_are_those_of_the_mass_family(human: Body):
     chains += [["Pelvis", f"Femur{s}", f"Tibia{s}", f"Talus{s}"] for s in "RL"]
     chains += [["Torso", f"Shoulder{s}", f"Arm{s}", f"ForeArm{s}", f"Hand{s}"] for s in "RL"]
     chains += [[f"Talus{s}", toes + s] for s in "RL" for toes in ("FootThumb", "FootPinky")]
-    expected = {child: before for chain in chains for before, child in zip(chain, chain[1:], strict=False)}
+    expected = {child: before for chain in chains for before, child in pairwise(chain)}
     assert {name: names[p] for name, p in zip(names, parent, strict=True) if p >= 0} == expected
 
 
@@ -138,7 +139,7 @@ def test_left_body_is_the_mirror_image_of_the_right(human: Body):
 
 
 def test_force_scale_follows_muscle_volume_over_fibre_length():
-    # 47 * 60 * 1.6 + 1285 = 5797 cm^3, over 1.6 m; the reference has 47 * 73 * 1.75 + 1285 = 7289.25 over 1.75 m.
+    # 47 * 60 * 1.6 + 1285 = 5797 cm^3 over 1.6 m; the reference: 47 * 73 * 1.75 + 1285 = 7289.25 over 1.75 m.
     assert force_scale(1.60, 60.0) == pytest.approx((5797.0 / 1.60) / (7289.25 / 1.75))
     assert force_scale(1.75, 73.0) == 1.0
 

@@ -52,14 +52,14 @@ def test_nothing_pushes_a_body_in_the_air(human: Body):
 
 
 def test_ground_and_residual_together_obey_newton(human: Body):
-    # The sum of all outer forces is mass times the acceleration of the mass centre, here from positions alone.
+    # All outer forces add up to mass times the acceleration of the mass centre, here from positions alone.
     result = inverse_dynamics(human, load_motion("walk", human))
     centre = np.array(
         [np.average(human.kinematics(q).com, axis=0, weights=human.skeleton.mass) for q in result.q]
     )
     step = 1.0 / 120.0
     acceleration = (centre[2:] - 2.0 * centre[1:-1] + centre[:-2]) / step**2
-    outer = 73.0 * (acceleration + [0.0, 9.81, 0.0])
+    outer = 73.0 * (acceleration + np.array([0.0, 9.81, 0.0]))
     root = np.array([human.kinematics(q).joint_rotation[0] for q in result.q])
     residual = np.einsum("fij,fj->fi", root, result.root_residual[:, 3:])
     force = result.ground_force.sum(axis=1) + residual

@@ -135,7 +135,8 @@ def test_muscles_do_what_their_table_lists(human: Body, pose: str):
 
 
 def test_muscles_do_what_the_published_model_lists(human: Body, shared: Path):
-    # Some hip muscles change their action with flexion and are listed under both: a sign must hold somewhere from 0 to 90 degrees.
+    # Some hip muscles change their action with flexion and are listed under both: a sign must hold somewhere
+    # from 0 to 90 degrees of flexion.
     poses = [posed(human, FemurR_x=-angle, TibiaR=angle / 3) for angle in (0, 30, 60, 90)]
     arms = [moment_arms(human, pose) for pose in poses]
     rows = csv.DictReader((shared / "anatomy" / "muscle_actions.csv").read_text().splitlines())

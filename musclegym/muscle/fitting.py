@@ -1,12 +1,12 @@
-"""Fit tendons to paths: where straight paths differ from a published model's, its tendon slack lengths do not fit.
+"""Fit tendons to paths: where straight paths differ from a published model's, its slack lengths do not fit.
 
-The rule is deterministic. Over sampled poses within the joint limits each muscle's path has a range of lengths.
+The rule is deterministic. Over sampled poses within the joint limits each path has a range of lengths.
 
-1. Fibres keep their published length if they can follow that range within `FIBRE_WINDOW`, being no longer than
-   `NEUTRAL_LIMIT` in the neutral pose (standing, arms hanging); otherwise they are lengthened until they can.
-2. The tendon gets the length at which the fibres have their stated length in the neutral pose, moved by as little
-   as brings the whole range into the window.
-3. Where that leaves no tendon at all, fibres fill the whole path, and are as short as the window's upper end allows.
+1. Fibres keep their published length if they can follow that range within `FIBRE_WINDOW`, being no longer
+   than `NEUTRAL_LIMIT` in the neutral pose (standing, arms hanging); else they are lengthened until they can.
+2. The tendon gets the length at which the fibres have their stated length in the neutral pose, moved by as
+   little as brings the whole range into the window.
+3. Where that leaves no tendon at all, fibres fill the whole path, as short as the window's upper end allows.
 """
 
 from dataclasses import replace
@@ -88,5 +88,5 @@ def fit_tendons(
 
 
 def along_tendon(fibre_length: float | Array, pennation: Array) -> Array:
-    """Return the length of normalised fibres along the tendon [-], the muscle's thickness constant (Zajac 1989)."""
+    """Return normalised fibre lengths along the tendon [-], the muscle's thickness constant (Zajac 1989)."""
     return np.sqrt(np.square(fibre_length) - np.sin(pennation) ** 2)
