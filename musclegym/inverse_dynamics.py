@@ -6,8 +6,8 @@
    ground only.
 3. The ground pushes at the corners of the soles, each within a friction pyramid. Among all such pushes the
    one is taken that makes the root rows best with the least effort, where effort at a corner rises with its
-   height over the ground. So one foot takes over from the other gradually, the centre of pressure moves within
-   the soles, and nothing pushes in flight.
+   height over the ground. So one foot takes over from the other gradually, the centre of pressure moves
+   within the soles, and nothing pushes in flight.
 4. What the ground cannot make of the root rows stays as the residual: errors of recording and retargeting.
 """
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from musclegym.body import Body, load_body
-from musclegym.inverse_dynamics import InverseDynamics, inverse_dynamics
+from musclegym.inverse_dynamics import InverseDynamics, inverse_dynamics, point_jacobians
 from musclegym.motion import Motion, load_motion
+from musclegym.muscle.fitting import sample_poses
 from musclegym.muscle.oracle import solve_activation
 
 
@@ -81,3 +82,12 @@ def test_muscles_make_the_torques_of_locomotion(human: Body, name: str, limit: f
 def test_a_cut_off_beyond_the_sampling_is_refused(human: Body):
     with pytest.raises(ValueError, match=re.escape("cutoff must be between 0 and 60.0 Hz, but is 90.0")):
         inverse_dynamics(human, standing(human), cutoff=90.0)
+
+
+def test_jacobians_of_the_soles_are_their_derivatives(human: Body):
+    pose, step = sample_poses(human.skeleton, seed=2)[-1], 1e-6
+    jacobian = point_jacobians(human, pose, human.sole_points(pose))
+    for dof, velocity in enumerate(np.eye(56)):
+        after = human.sole_points(human.skeleton.integrate(pose, velocity, step))
+        before = human.sole_points(human.skeleton.integrate(pose, velocity, -step))
+        np.testing.assert_allclose(jacobian[..., dof], (after - before) / (2.0 * step), atol=1e-8)
