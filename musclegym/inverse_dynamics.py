@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from musclegym.body import Body
 from musclegym.motion.motion import Motion
 from musclegym.rotation import Array
-from musclegym.skeleton import BALL, FREE, HINGE
+from musclegym.skeleton import FREE, HINGE
 
 SAMPLING = 120.0
 """Rate at which motions are resampled [1/s]."""
@@ -86,28 +86,21 @@ def inverse_dynamics(body: Body, motion: Motion, cutoff: float = CUTOFF) -> Inve
 
 
 def filtered(body: Body, q: Array, cutoff: float) -> Array:
-    """Return poses (frame, dof) after a zero-phase Butterworth filter of order 4."""
-    skeleton, smooth = body.skeleton, q.copy()
-    for index in np.flatnonzero((skeleton.joint_kind == BALL) | (skeleton.joint_kind == FREE)):
-        at = skeleton.dof_start[index]
-        smooth[:, at : at + 3] = unwrapped(q[:, at : at + 3])
+    """Return poses (frame, dof) after a zero-phase Butterworth filter of order 4.
+
+    Rotations are filtered as quaternions, whose components, unlike those of rotation vectors, move smoothly
+    through whole turns.
+    """
     sections = butter(2, cutoff, fs=SAMPLING, output="sos")
-    smooth = sosfiltfilt(sections, smooth, axis=0)
-    for index in np.flatnonzero((skeleton.joint_kind == BALL) | (skeleton.joint_kind == FREE)):
-        at = skeleton.dof_start[index]
-        smooth[:, at : at + 3] = Rotation.from_rotvec(smooth[:, at : at + 3]).as_rotvec()
+    smooth = sosfiltfilt(sections, q, axis=0)
+    skeleton = body.skeleton
+    for index in np.flatnonzero(skeleton.joint_kind != HINGE):
+        columns = slice(skeleton.dof_start[index], skeleton.dof_start[index] + 3)
+        quaternion = Rotation.from_rotvec(q[:, columns]).as_quat()
+        jumps = (quaternion[1:] * quaternion[:-1]).sum(axis=1) < 0.0
+        quaternion[1:] *= np.where(np.cumsum(jumps) % 2 == 1, -1.0, 1.0)[:, None]
+        smooth[:, columns] = Rotation.from_quat(sosfiltfilt(sections, quaternion, axis=0)).as_rotvec()
     return smooth
-
-
-def unwrapped(vectors: Array) -> Array:
-    """Return rotation vectors (frame, 3) of the same rotations without jumps by whole turns."""
-    out = vectors.copy()
-    for frame in range(1, len(out)):
-        angle = np.linalg.norm(out[frame])
-        if angle > 1e-6:
-            turns = np.round((out[frame - 1] @ out[frame] / angle - angle) / (2.0 * np.pi))
-            out[frame] *= 1.0 + turns * 2.0 * np.pi / angle
-    return out
 
 
 def frame_dynamics(body: Body, q: Array, qd: Array, qdd: Array) -> tuple[Array, Array, Array, Array]:
