@@ -216,6 +216,7 @@ def urdf(body: Body) -> str:
         )
         axis = frames.to_joint[index].T @ skeleton.joint_axis[index] if hinge else [1.0, 0.0, 0.0]
         ElementTree.SubElement(joint, "axis", xyz=text(axis))
+    ElementTree.indent(robot)  # the engine breaks words in lines of more than 1024 characters
     return ElementTree.tostring(robot, encoding="unicode")
 
 

@@ -162,7 +162,9 @@ def random_encoder(body: Body, motion: Motion, seed: int) -> MotionNN:
     encoder = MotionNN(layout, MotionNNConfig(), motion.fps)
     encoder.set_statistics(statistics_of(layout, [states_of(motion)], motion.fps))
     generator = torch.Generator().manual_seed(seed)
-    for parameter in encoder.parameters():
-        if parameter.ndim >= 2:
-            nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5, generator=generator)
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return encoder.eval()

@@ -1,0 +1,232 @@
+"""The policy network, its file, and what is measured of it."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from musclegym.body import load_body
+from musclegym.manifest import save_weights
+from musclegym.policies.environment import made_for, make_environment
+from musclegym.policies.episodes import Episode, load_actor, run_episode, spread_phases
+from musclegym.policies.evaluate import table_of
+from musclegym.policies.normaliser import CLIP, RunningNormaliser
+from musclegym.policies.policy_file import (
+    load_policy,
+    network_record,
+    policy_options,
+    save_policy,
+    weights_of,
+)
+from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
+from musclegym.pretrain.motion_nn import MotionNNConfig
+
+WINDOW = MotionNNConfig().window
+
+
+@pytest.fixture(scope="module")
+def environment():
+    made = make_environment({"actuation": "torque", "history": WINDOW})
+    yield made
+    made.close()
+
+
+def make_policy(environment: gym.Env, finetune: bool = False, encoder: bool = True) -> SimulationNNWithPrior:
+    bare = environment.unwrapped
+    prior = random_encoder(bare.body, bare.motion, seed=1) if encoder else None  # type: ignore[attr-defined]
+    spaces = environment.observation_space, environment.action_space
+    return SimulationNNWithPrior(*spaces, lambda _: 1e-3, encoder=prior, finetune=finetune)
+
+
+def observations(environment: gym.Env, count: int) -> torch.Tensor:
+    starts = [environment.reset(options={"phase": phase})[0] for phase in np.linspace(0.0, 0.9, count)]
+    return torch.as_tensor(np.stack(starts))
+
+
+def test_normaliser_knows_mean_and_variance_of_everything_seen():
+    samples = np.random.default_rng(0).normal([5.0, -300.0], [0.1, 40.0], (1000, 2))
+    normaliser = RunningNormaliser(2)
+    for part in np.split(samples, [10, 500]):
+        normaliser.update(torch.as_tensor(part))
+    np.testing.assert_allclose(normaliser.mean, samples.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(normaliser.variance, samples.var(axis=0), rtol=1e-12)
+    wanted = (samples - samples.mean(axis=0)) / samples.std(axis=0)
+    got = normaliser(torch.as_tensor(samples, dtype=torch.float32))
+    np.testing.assert_allclose(got, wanted, atol=1e-3)
+
+
+def test_normaliser_clips_spikes_and_survives_a_number_that_never_changes():
+    normaliser = RunningNormaliser(2)
+    normaliser.update(torch.tensor([[1.0, 7.0], [3.0, 7.0]]))
+    assert normaliser(torch.tensor([[1e6, 7.0]])).tolist() == [[CLIP, 0.0]]
+
+
+def test_looking_does_not_change_the_statistics(environment):
+    policy = make_policy(environment)
+    before = policy.features_extractor.normaliser.mean.clone()
+    policy(observations(environment, 2))
+    assert torch.equal(policy.features_extractor.normaliser.mean, before)
+
+
+def test_building_a_policy_leaves_the_encoder_as_it_was(environment):
+    bare = environment.unwrapped
+    wanted = random_encoder(bare.body, bare.motion, seed=1).state_dict()
+    policy = make_policy(environment)
+    assert policy.features_extractor.encoder is not None
+    for name, value in policy.features_extractor.encoder.state_dict().items():
+        assert torch.equal(value, wanted[name]), name
+
+
+def test_features_are_the_encoding_of_the_history_beside_the_rest(environment):
+    policy = make_policy(environment)
+    extractor = policy.features_extractor
+    seen = observations(environment, 3)
+    block = environment.unwrapped.observation_layout[-1]
+    assert block.name == "history"
+    assert extractor.encoder is not None
+    wanted = extractor.encoder.encode(seen[:, block.start :].reshape(3, WINDOW, -1))
+    encoded = extractor.encoded(seen)
+    torch.testing.assert_close(encoded[:, : block.start], seen[:, : block.start])
+    torch.testing.assert_close(encoded[:, block.start :], wanted)
+
+
+def test_observations_encoded_before_give_the_same_action(environment):
+    policy = make_policy(environment)
+    seen = observations(environment, 3)
+    encoded = policy.features_extractor.encoded(seen)
+    for first, second in zip(policy(seen, True), policy(encoded, True), strict=True):
+        torch.testing.assert_close(first, second)
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_encoder_gets_gradients_only_when_it_is_finetuned(environment, finetune):
+    policy = make_policy(environment, finetune)
+    values, log_probability, _ = policy.evaluate_actions(observations(environment, 2), torch.zeros(2, 50))
+    (values.sum() + log_probability.sum()).backward()
+    assert policy.features_extractor.encoder is not None
+    gradients = [parameter.grad for parameter in policy.features_extractor.encoder.blocks.parameters()]
+    assert all((gradient is not None) == finetune for gradient in gradients)
+    learned = {id(parameter) for group in policy.optimizer.param_groups for parameter in group["params"]}
+    assert finetune == all(id(p) in learned for p in policy.features_extractor.encoder.parameters())
+    assert all(id(parameter) in learned for parameter in policy.action_net.parameters())
+
+
+def test_the_encoder_is_evaluated_once_for_action_and_value(environment):
+    policy = make_policy(environment)
+    calls = []
+    assert policy.features_extractor.encoder is not None
+    policy.features_extractor.encoder.norm.register_forward_hook(lambda *_: calls.append(1))
+    policy(observations(environment, 2))
+    assert len(calls) == 1
+
+
+def test_a_short_observation_is_refused_with_the_history_to_ask_for():
+    environment = make_environment({"actuation": "torque"})
+    with pytest.raises(ValueError, match=f"make the environment with history={WINDOW}"):
+        make_policy(environment)
+    environment.close()
+
+
+def save(path, policy, environment) -> None:
+    record = {"environment_options": {"actuation": "torque", "history": WINDOW}}
+    save_policy(path, policy, made_for(environment), record)
+
+
+def test_a_policy_acts_the_same_after_a_trip_through_its_file(environment, tmp_path):
+    policy = make_policy(environment)
+    policy.features_extractor.normaliser.update(
+        policy.features_extractor.encoded(observations(environment, 9))
+    )
+    save(tmp_path / "policy.safetensors", policy, environment)
+    loaded = load_policy(tmp_path, environment)
+    for name, value in weights_of(policy).items():
+        assert torch.equal(weights_of(loaded)[name], value), name
+    seen = observations(environment, 4).numpy()
+    first, second = (network.predict(seen, deterministic=True)[0] for network in (policy, loaded))
+    np.testing.assert_array_equal(first, second)
+    assert network_record(loaded) == network_record(policy)
+    assert policy_options(tmp_path) == {"actuation": "torque", "history": WINDOW}
+
+
+def test_a_policy_of_another_body_is_refused_with_both_hashes(environment, tmp_path):
+    save(tmp_path / "policy.safetensors", make_policy(environment), environment)
+    short = make_environment(
+        {"actuation": "torque", "history": WINDOW, "body": load_body("human", height=1.5)}
+    )
+    with pytest.raises(ValueError, match="body_hash") as refusal:
+        load_policy(tmp_path, short)
+    for body in (short.unwrapped.body, environment.unwrapped.body):  # type: ignore[attr-defined]
+        assert body.hash in str(refusal.value)
+    short.close()
+
+
+def test_a_policy_of_another_layout_is_refused_with_both_layouts(environment, tmp_path):
+    save(tmp_path / "policy.safetensors", make_policy(environment), environment)
+    plain = make_environment({"actuation": "torque"})
+    with pytest.raises(ValueError, match="observation_layout") as refusal:
+        load_policy(tmp_path, plain)
+    assert "['history', 303" in str(refusal.value)
+    plain.close()
+
+
+def test_a_policy_of_another_format_is_refused(environment, tmp_path):
+    policy = make_policy(environment)
+    tensors = {name: value.numpy(force=True) for name, value in weights_of(policy).items()}
+    manifest = {"kind": "SimulationNNWithPrior", "format": 999, **made_for(environment)}
+    save_weights(tmp_path / "policy.safetensors", tensors, manifest)
+    with pytest.raises(ValueError, match="format: expected 1, found 999"):
+        load_policy(tmp_path, environment)
+
+
+def test_a_tampered_policy_is_refused(environment, tmp_path):
+    path = tmp_path / "policy.safetensors"
+    save(path, make_policy(environment), environment)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="SHA-256"):
+        load_policy(path, environment)
+
+
+def test_a_missing_policy_names_the_command_that_makes_one(environment, tmp_path):
+    with pytest.raises(FileNotFoundError, match="musclegym train"):
+        load_policy(tmp_path / "policy.safetensors", environment)
+
+
+@pytest.mark.parametrize("count", [1, 7, 20])
+def test_start_phases_are_evenly_spread_and_shift_with_the_seed(count):
+    phases = spread_phases(count, seed=3)
+    assert all(0.0 <= phase < 1.0 for phase in phases)
+    np.testing.assert_allclose(np.diff(phases), 1.0 / count)
+    assert phases[0] != spread_phases(count, seed=4)[0]
+
+
+def test_an_episode_is_the_same_twice_and_starts_on_the_reference(environment):
+    actor = load_actor("zero", environment)
+    first, second = (run_episode(environment, actor, phase=0.3, seed=0) for _ in range(2))
+    assert (first.steps, first.reward, first.joint_error) == (second.steps, second.reward, second.joint_error)
+    assert not first.diverged
+    assert 0.0 < first.reward <= 1.0
+    assert np.isnan(first.activation)
+
+
+def episode(steps: int, survived: bool, error: float) -> Episode:
+    return Episode(0, 0.0, steps, survived, False, 0.5, error, float("nan"), seconds=steps / 100.0)
+
+
+def test_the_table_weighs_episodes_for_counts_and_steps_for_means_over_time():
+    table = table_of([episode(300, True, 0.010), episode(100, False, 0.050)], limit=300)
+    assert table["success"]["mean"] == pytest.approx(0.5)
+    assert table["fall_rate"]["mean"] == pytest.approx(0.5)
+    assert table["coverage"]["mean"] == pytest.approx((1.0 + 1.0 / 3.0) / 2.0)
+    assert table["episode_steps"]["mean"] == pytest.approx(200.0)
+    assert table["joint_error_mm"]["mean"] == pytest.approx(0.75 * 10.0 + 0.25 * 50.0)
+    assert table["steps_per_second"]["mean"] == pytest.approx(100.0)
+    assert np.isnan(table["activation"]["mean"])
+
+
+def test_the_interval_is_that_of_a_mean():
+    episodes = [episode(steps, False, 0.01) for steps in (10, 20, 30, 40)]
+    deviation = np.std([10, 20, 30, 40])
+    table = table_of(episodes, limit=300)
+    assert table["episode_steps"]["interval"] == pytest.approx(1.96 * deviation / np.sqrt(4))
