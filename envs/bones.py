@@ -191,8 +191,8 @@ class Carver:
         """Add the vertebrae from the body's joint to that of the next one up."""
         start, end = self.skeleton.joint_position[body], self.trunk_end(body)
         count = VERTEBRAE[self.skeleton.body_names[body]]
-        pitch = np.linalg.norm(end - start) / count
-        radius = np.clip(0.55 * pitch, 0.014, 0.024)
+        pitch = float(np.linalg.norm(end - start)) / count
+        radius = min(max(0.55 * pitch, 0.014), 0.024)
         for index in range(count):
             centre = start + (index + 0.5) / count * (end - start)
             self.ellipsoid(body, centre, np.array([radius, 0.44 * pitch, 0.8 * radius]))

@@ -66,7 +66,7 @@ def draw_cone(cone: Array, focal: float, depth: Array32, colour: Array32) -> Non
     ub, vb, pb = 0.5 * columns + focal * cone[4] / zb, 0.5 * rows - focal * cone[5] / zb, focal * cone[7] / zb
     widest = max(pa, pb)
     length = np.sqrt((ub - ua) ** 2 + (vb - va) ** 2)
-    ex, ey = ((ub - ua) / length, (vb - va) / length) if length > 1e-9 else (1.0, 0.0)
+    ex, ey = ((ub - ua) / length, (vb - va) / length) if length > 0.0 else (1.0, 0.0)
     # The axis seen in the plane of its image and the line of sight: it turns the surface's normals.
     span = np.sqrt((cone[4] - cone[0]) ** 2 + (cone[5] - cone[1]) ** 2 + (zb - za) ** 2)
     tilt = (zb - za) / span if span > 1e-9 else 0.0
@@ -82,15 +82,16 @@ def draw_cone(cone: Array, focal: float, depth: Array32, colour: Array32) -> Non
             along = px * ex + py * ey
             if (along < 0.0 and cone[15] == 0.0) or (along >= length and cone[16] == 0.0):
                 continue
-            t = min(1.0, max(0.0, along / length)) if length > 1e-9 else 0.0
+            on_cone = 0.0 <= along < length
+            t = along / length if on_cone else (0.0 if along < 0.0 or length == 0.0 else 1.0)
             radius = pa + (pb - pa) * t
-            side, beyond = (py * ex - px * ey) / radius, (along - t * length) / radius
+            side, beyond = (py * ex - px * ey) / radius, (0.0 if on_cone else along - t * length) / radius
             bulge = 1.0 - side * side - beyond * beyond
             if bulge <= 0.0:
                 continue
             bulge = np.sqrt(bulge)
             lean, face, slope = (
-                (tilt, across, cone[17] + (cone[18] - cone[17]) * t) if beyond == 0.0 else (0.0, 1.0, 0.0)
+                (tilt, across, cone[17] + (cone[18] - cone[17]) * t) if on_cone else (0.0, 1.0, 0.0)
             )
             centre = 1.0 / ((1.0 - t) / za + t / zb)
             z = centre - radius * centre / focal * bulge * face

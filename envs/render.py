@@ -244,7 +244,8 @@ def flesh(body: Body, kinematics: Kinematics) -> tuple[Array, Array]:
 def linear(colour: str) -> Array:
     """Return the linear RGB (3,) of an sRGB colour "#rrggbb" (IEC 61966-2-1)."""
     value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64) / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    decoded = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return np.asarray(decoded, dtype=np.float64)
 
 
 def encoding(steps: int = 4096) -> Pixels:
@@ -270,23 +271,20 @@ def activation_ramp(steps: int = 256) -> Array:
     anchors = np.cbrt([to_cone @ linear(colour) for colour in ACTIVATION_COLOURS])
     place = np.linspace(0.0, 1.0, len(anchors))
     mixed = [np.interp(np.linspace(0.0, 1.0, steps), place, anchors[:, i]) for i in range(3)]
-    return np.clip(np.linalg.solve(to_cone, np.array(mixed) ** 3).T, 0.0, 1.0)
+    return np.clip(np.linalg.solve(to_cone, np.power(mixed, 3)).T, 0.0, 1.0).astype(np.float64)
 
 
 def draw_legend(height: int) -> Pixels:
     """Return the colour bar of activation, RGBA, for a picture of that height."""
     unit = height / 480.0
+    ink = (58, 66, 78)
     bar_width, bar_height = int(120 * unit), max(2, int(8 * unit))
-    picture = Image.new("RGBA", (int(150 * unit), int(44 * unit)), (255, 255, 255, 0))
+    picture = Image.new("RGBA", (int(150 * unit), int(44 * unit)), (*ink, 0))
     ramp = encoding()[np.round(activation_ramp(bar_width) * 4095).astype(np.int64)]
     bar = Image.fromarray(np.repeat(ramp[None], bar_height, axis=0))
     left, top = int(14 * unit), int(20 * unit)
     picture.paste(bar, (left, top))
-    pen, font, ink = (
-        ImageDraw.Draw(picture),
-        ImageFont.load_default(max(7, int(11 * unit))),
-        (58, 66, 78, 255),
-    )
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(max(7, int(11 * unit)))
     pen.text((left, int(4 * unit)), "muscle activation", fill=ink, font=font)
     for share, text in ((0.0, "0"), (0.5, "0.5"), (1.0, "1")):
         pen.text(
@@ -298,6 +296,5 @@ def draw_legend(height: int) -> Pixels:
 def blend(picture: Pixels, legend: Pixels) -> None:
     """Lay the legend over the picture's lower left corner, as far as it fits."""
     rows, columns = min(len(legend), len(picture)), min(legend.shape[1], picture.shape[1])
-    corner = picture[-rows:, :columns]
-    alpha = legend[-rows:, :columns, 3:] / 255.0
-    corner[:] = np.round(corner + (legend[-rows:, :columns, :3] - corner) * alpha).astype(np.uint8)
+    corner, over = picture[-rows:, :columns], legend[-rows:, :columns].astype(np.float64)
+    corner[:] = np.round(corner + (over[..., :3] - corner) * over[..., 3:] / 255.0).astype(np.uint8)
