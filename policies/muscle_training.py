@@ -37,7 +37,7 @@ class LossWeights:
     torque: float = 1.0
     """Of the squared torque error relative to the wanted torque."""
 
-    effort: float = 0.3
+    effort: float = 1.0
     """Of the squared activations."""
 
     bound: float = 0.01
@@ -75,7 +75,7 @@ class MuscleTrainingConfig:
     held_out: float = 0.2
     """Share of each motion, at its end, that is kept from training."""
 
-    states: int = 20_000
+    states: int = 40_000
     """States to learn from."""
 
     rollout_steps: int = 100
@@ -100,7 +100,7 @@ class MuscleTrainingConfig:
     """Weight of each loss term."""
 
     trainer: Annotated[TrainerConfig, tyro.conf.OmitArgPrefixes] = field(
-        default_factory=lambda: TrainerConfig(steps=5000)
+        default_factory=lambda: TrainerConfig(steps=10_000)
     )
     """How it is trained, once the states are drawn."""
 
@@ -110,7 +110,7 @@ class MuscleTrainingConfig:
             raise ValueError(
                 f"states and batch must be positive, rollout_steps not negative and held_out in (0, 1), but "
                 f"they are {self.states}, {self.batch}, {self.rollout_steps} and {self.held_out}; use e.g. "
-                f"20000, 256, 100 and 0.2"
+                f"40000, 256, 100 and 0.2"
             )
 
 
