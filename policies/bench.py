@@ -14,7 +14,7 @@ from musclegym.body import load_body
 from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 from musclegym.muscle.network import load_muscle_network
-from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.environment import EnvironmentConfig, options_of
 from musclegym.policies.episodes import ZERO, Actor, joint_error, load_actor, open_policy, play, spread_phases
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.pretrain.checkpoint import load_prior
@@ -59,14 +59,13 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
         `rollout_stability` or None; and the record of the machine.
     """
     environment, actor = open_policy(config.policy, config.environment)
-    assert environment.spec is not None
     bare: Any = environment.unwrapped
     actors = {"zero_action": load_actor(ZERO, environment)}
     if config.policy != ZERO:
         actors["policy"] = actor
     result = {
         "motion": bare.motion.name,
-        "options": dict(environment.spec.kwargs),
+        "options": options_of(environment),
         "policies": {name: policy_stability(environment, act, config.starts) for name, act in actors.items()},
         "prior": None
         if config.prior is None

@@ -87,6 +87,12 @@ def worker_environment(options: dict[str, Any]) -> gym.Env:
     return make_environment(options)
 
 
+def options_of(environment: gym.Env) -> dict[str, Any]:
+    """Return the options that an environment was made with."""
+    assert environment.spec is not None
+    return {name: value for name, value in environment.spec.kwargs.items() if name != "render_mode"}
+
+
 def made_for(environment: gym.Env) -> dict[str, Any]:
     """Return what a policy must agree with to act in `environment`, as it stands in the policy's manifest."""
     bare: Any = environment.unwrapped

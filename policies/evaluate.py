@@ -12,7 +12,7 @@ import tyro
 from tqdm import tqdm
 
 from musclegym.manifest import environment_record, write_json
-from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.environment import EnvironmentConfig, options_of
 from musclegym.policies.episodes import Actor, Episode, open_policy, run_episode, spread_phases
 
 NORMAL_95 = 1.96  # half-width of the 95 % interval of a normal distribution, in standard deviations
@@ -57,12 +57,12 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """
     environment, actor = open_policy(config.policy, config.environment)
     episodes = run_episodes(environment, actor, config.episodes, config.seeds)
-    limit = environment.spec.max_episode_steps if environment.spec else None
     assert environment.spec is not None
+    limit = environment.spec.max_episode_steps
     assert limit is not None
     result = {
         "policy": config.policy,
-        "options": dict(environment.spec.kwargs),
+        "options": options_of(environment),
         "table": table_of(episodes, limit),
         "episodes": [asdict(episode) for episode in episodes],
         "environment": environment_record(),

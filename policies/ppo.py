@@ -11,6 +11,7 @@ import tyro
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from musclegym.manifest import start_run, write_json
@@ -117,6 +118,16 @@ class TrainConfig:
             )
 
 
+class TwoRatePPO(PPO):
+    """PPO that gives each group of parameters its own multiple, "factor", of the learning rate."""
+
+    def _update_learning_rate(self, optimizers: Optimizer | list[Optimizer]) -> None:
+        super()._update_learning_rate(optimizers)
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            for group in optimizer.param_groups:
+                group["lr"] *= group["factor"]
+
+
 def train(config: TrainConfig) -> dict[str, Any]:
     """Train a policy, or go on with a run.
 
@@ -177,7 +188,7 @@ def check_rate(encoder: MotionNN, control_hz: float) -> None:
 def make_learner(config: TrainConfig, workers: VecEnv, encoder: MotionNN | None) -> PPO:
     """Build PPO with a policy that has not learned anything."""
     ppo = config.ppo
-    return PPO(
+    return TwoRatePPO(
         SimulationNNWithPrior,
         workers,
         learning_rate=ppo.learning_rate,

@@ -24,6 +24,9 @@ from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
 from musclegym.pretrain.windows import states_of
 
+VALUE_RATE = 10.0
+"""Learning rate of the value head as a multiple of the policy's; no trust region limits it."""
+
 
 class PriorFeatures(BaseFeaturesExtractor):
     """Normalised observation in which the encoder's features stand in the place of the history."""
@@ -121,16 +124,17 @@ class SimulationNNWithPrior(ActorCriticPolicy):
     def _build(self, lr_schedule: Schedule) -> None:
         """Build heads and optimiser. The library's own initialisation would overwrite the encoder as well."""
         super()._build(lr_schedule)
-        gains: dict[nn.Module, float] = {
-            self.mlp_extractor: np.sqrt(2),
-            self.action_net: 0.01,
-            self.value_net: 1.0,
-        }
+        value_side = [self.mlp_extractor.value_net, self.value_net]
+        policy_side = [self.mlp_extractor.policy_net, self.action_net]
+        gains = {self.mlp_extractor: np.sqrt(2), self.action_net: 0.01, self.value_net: 0.01}
         for module, gain in gains.items():
             module.apply(partial(self.init_weights, gain=gain))
-        learned = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        value = [parameter for module in value_side for parameter in module.parameters()]
+        policy = [parameter for module in policy_side for parameter in module.parameters()] + [self.log_std]
+        encoder = [parameter for parameter in self.features_extractor.parameters() if parameter.requires_grad]
+        groups = [{"params": policy + encoder, "factor": 1.0}, {"params": value, "factor": VALUE_RATE}]
         options = {"lr": lr_schedule(1), **self.optimizer_kwargs}
-        self.optimizer = self.optimizer_class(learned, **options)
+        self.optimizer = self.optimizer_class(groups, **options)
 
 
 def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> MotionNN | None:

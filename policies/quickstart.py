@@ -59,6 +59,9 @@ class QuickstartConfig:
     seed: int = 0
     """Seed of all random numbers."""
 
+    json: Path | None = None
+    """File that also receives the results of all stages."""
+
     def __post_init__(self) -> None:
         """Check that there is time and something to measure."""
         if not self.minutes > 0 or min(self.episodes, self.workers) < 1:
@@ -106,7 +109,8 @@ def quickstart(config: QuickstartConfig) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for number, (name, (title, work)) in enumerate(stages.items(), start=1):
         record[name] = stage(folder / "stages" / f"{name}.json", f"[{number}/{len(stages)}] {title}", work)
-    write_json(folder / "quickstart.json", record)
+    for path in filter(None, (folder / "quickstart.json", config.json)):
+        write_json(path, record)
     write_report(folder, record, asdict(config))
     return record
 
@@ -118,7 +122,7 @@ def check_settings(config: QuickstartConfig) -> None:
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     now = asdict(config)
-    different = [name for name in now if name != "run" and before.get(name) != now[name]]
+    different = [name for name in now if name not in ("run", "json") and before.get(name) != now[name]]
     if different:
         old, new = ({name: values.get(name) for name in different} for values in (before, now))
         raise ValueError(
