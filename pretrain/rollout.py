@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from musclegym.body import Body
 from musclegym.motion.features import StateLayout
@@ -42,7 +43,7 @@ def roll_out(prior: Prior, context: Tensor, steps: int) -> Tensor:
     """
     window = context.shape[1]
     states = list(context.unbind(dim=1))
-    for _ in range(steps):
+    for _ in tqdm(range(steps), desc="rollouts", unit="frame", leave=False, disable=None):
         states.append(prior.predict(torch.stack(states[-window:], dim=1)))
     return torch.stack(states[window:], dim=1)
 

@@ -60,7 +60,7 @@ class PretrainConfig:
     half: bool = False
     """Whether the prior is saved as float16, at half the size."""
 
-    starts: int = 64
+    starts: int = 40
     """Rollouts per measurement."""
 
     model: Annotated[MotionNNConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=MotionNNConfig)

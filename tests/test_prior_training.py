@@ -4,8 +4,10 @@ import re
 import pytest
 
 from musclegym.body import load_body
+from musclegym.motion import load_motion
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.losses import ObjectiveConfig
+from musclegym.pretrain.rollout import rollout_stability
 from musclegym.pretrain.train import PretrainConfig, expand, load_corpus, main, pretrain
 
 TINY = ["--width", "16", "--depth", "1", "--heads", "2", "--window", "4", "--batch", "8", "--pool", "8"]
@@ -61,3 +63,15 @@ def test_folder_without_motions_is_refused(tmp_path):
 def test_resuming_a_folder_without_settings_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="name a folder made by musclegym pretrain"):
         pretrain(PretrainConfig(resume=tmp_path))
+
+
+def test_shipped_prior_follows_the_embedded_walk_better_than_the_baselines():
+    body = load_body("human")
+    prior = load_prior(body=body)
+    walk = load_motion("walk", body, prior.fps)
+    result = rollout_stability(prior, [walk], body, horizons=(1, 10, 30, 60), n_starts=16)
+    for record in result["horizons"]:
+        assert record["prior"]["skill"] > 0.5
+        assert record["prior"]["joint_error_mm"] < 0.7 * record["constant_velocity"]["joint_error_mm"]
+    assert result["alive"]["diverged"] == 0.0
+    assert result["alive"]["frozen"] == 0.0
