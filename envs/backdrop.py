@@ -44,13 +44,13 @@ def cast_shadow(ends: Array, radius: Array, cell: float, out: Array32) -> None:
                     out[i, j] = max(out[i, j], dark)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def half_open(low: float, high: float, size: int) -> tuple[int, int]:
     """Return first and one past the last cell of a span about the middle of `size` cells."""
     return max(0, int(low + 0.5 * size)), min(size, int(high + 0.5 * size) + 1)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def line_share(place: float, footprint: float, width: float) -> float:
     """Return how much of a span of `footprint` about `place` lies on lines of `width` about whole numbers."""
     off = abs(place - np.floor(place + 0.5))
@@ -58,7 +58,15 @@ def line_share(place: float, footprint: float, width: float) -> float:
     return min(1.0, max(0.0, covered) / footprint)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
+def grid_ink(x: float, z: float, span_x: float, span_z: float) -> float:
+    """Return how strong the grid's lines are over a footprint about (x, z), all in its cells."""
+    fine = max(line_share(x, span_x, 0.020), line_share(z, span_z, 0.020))
+    strong = max(line_share(0.5 * x, 0.5 * span_x, 0.018), line_share(0.5 * z, 0.5 * span_z, 0.018))
+    return max(0.45 * fine, strong)
+
+
+@njit(cache=True, error_model="numpy")
 def shade_at(shadow: Array32, i: float, j: float) -> float:
     """Return the map between its cells' middles, bilinearly; i and j count cells."""
     row, column = int(i), int(j)
@@ -85,38 +93,28 @@ def draw_ground(
         shadow_cell: edge of its cells [m].
         shadow_at: world x and z of its middle, shape (2,) [m].
         sky: colour at the horizon and at the zenith, shape (2, 3).
-        floor: colour, shape (3,).
-        line: colour, shape (3,).
+        floor: colour of the ground, shape (3,).
+        line: colour of its lines, shape (3,).
         out: linear RGB, shape (height, width, 3).
     """
-    rows, columns, _ = out.shape
-    middle = 0.5 * len(shadow) - 0.5
+    (rows, columns, _), middle = out.shape, 0.5 * len(shadow) - 0.5
     for row in range(rows):
         ry = (0.5 * rows - row - 0.5) / focal
         rise = ry * axes[1, 1] + axes[2, 1]
         if rise >= 0.0 or eye[1] <= 0.0:
-            up = min(1.0, 3.0 * abs(rise))
-            for channel in range(3):
-                out[row, :, channel] = sky[0, channel] + (sky[1, channel] - sky[0, channel]) * up
+            out[row] = sky[0] + (sky[1] - sky[0]) * min(1.0, 3.0 * abs(rise))
             continue
         reach = -eye[1] / rise
-        step = reach / focal
-        deep = step * reach / eye[1]
+        step, deep = reach / focal, reach / focal * reach / eye[1]
         haze = np.exp(-((reach / 14.0) ** 2))
         # A pixel's footprint along world x and z in grid cells: sideways it spans `step`, forwards `deep`.
         span_x = (step * abs(axes[0, 0]) + deep * abs(axes[0, 2])) / GRID
         span_z = (step * abs(axes[0, 2]) + deep * abs(axes[0, 0])) / GRID
-        x0 = eye[0] + reach * (ry * axes[1, 0] + axes[2, 0])
-        z0 = eye[2] + reach * (ry * axes[1, 2] + axes[2, 2])
+        x0, _, z0 = eye + reach * (ry * axes[1] + axes[2])
         for column in range(columns):
             side = (column + 0.5 - 0.5 * columns) * step
             x, z = x0 + side * axes[0, 0], z0 + side * axes[0, 2]
-            fine = max(line_share(x / GRID, span_x, 0.020), line_share(z / GRID, span_z, 0.020))
-            strong = max(
-                line_share(0.5 * x / GRID, 0.5 * span_x, 0.018),
-                line_share(0.5 * z / GRID, 0.5 * span_z, 0.018),
-            )
-            ink = haze * max(0.45 * fine, strong)
+            ink = haze * grid_ink(x / GRID, z / GRID, span_x, span_z)
             i, j = (x - shadow_at[0]) / shadow_cell + middle, (z - shadow_at[1]) / shadow_cell + middle
             lit = 1.0 - shade_at(shadow, i, j)
             for channel in range(3):

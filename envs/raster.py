@@ -32,11 +32,13 @@ KEY_LIGHT = np.array([-0.45, 0.62, -0.6428])
 HALFWAY = (KEY_LIGHT + np.array([0.0, 0.0, -1.0])) / np.linalg.norm(KEY_LIGHT + np.array([0.0, 0.0, -1.0]))
 OCCLUSION_REACH = 0.10
 """Things that lie further in front darken less, as they stand apart [m]."""
+FACING = (0.0, 1.0, 0.0)
+"""A surface that neither leans nor widens: its lean, how far it faces the camera, its slope."""
 RING = np.array([[0, 2], [1, 1], [2, 0], [1, -1], [0, -2], [-1, -1], [-2, 0], [-1, 1]])
 """Where around a sample is looked for what darkens it, rows and columns."""
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def paint(
     depth: Array32, colour: Array32, row: int, column: int, z: float,
     nx: float, ny: float, nz: float, red: float, green: float, blue: float, gloss: float,
@@ -58,13 +60,11 @@ def paint(
 @njit(cache=True, error_model="numpy")
 def draw_cone(cone: Array, focal: float, depth: Array32, colour: Array32) -> None:
     """Draw one cone of CONE_WIDTH numbers in the camera's frame."""
-    rows, columns = depth.shape
-    za, zb = cone[2], cone[6]
+    (rows, columns), za, zb = depth.shape, cone[2], cone[6]
     if za < NEAR or zb < NEAR:
         return
     ua, va, pa = 0.5 * columns + focal * cone[0] / za, 0.5 * rows - focal * cone[1] / za, focal * cone[3] / za
     ub, vb, pb = 0.5 * columns + focal * cone[4] / zb, 0.5 * rows - focal * cone[5] / zb, focal * cone[7] / zb
-    widest = max(pa, pb)
     length = np.sqrt((ub - ua) ** 2 + (vb - va) ** 2)
     ex, ey = ((ub - ua) / length, (vb - va) / length) if length > 0.0 else (1.0, 0.0)
     # The axis seen in the plane of its image and the line of sight: it turns the surface's normals.
@@ -75,7 +75,7 @@ def draw_cone(cone: Array, focal: float, depth: Array32, colour: Array32) -> Non
         py = row + 0.5 - va
         first, last = min(ua - pa, ub - pb), max(ua + pa, ub + pb)
         if abs(ey) > 1e-6:
-            middle, reach = ua + py * ex / ey, widest / abs(ey)
+            middle, reach = ua + py * ex / ey, max(pa, pb) / abs(ey)
             first, last = max(first, middle - reach), min(last, middle + reach)
         for column in range(max(0, int(first)), min(columns, int(last) + 1)):
             px = column + 0.5 - ua
@@ -90,24 +90,27 @@ def draw_cone(cone: Array, focal: float, depth: Array32, colour: Array32) -> Non
             if bulge <= 0.0:
                 continue
             bulge = np.sqrt(bulge)
-            lean, face, slope = (
-                (tilt, across, cone[17] + (cone[18] - cone[17]) * t) if on_cone else (0.0, 1.0, 0.0)
-            )
+            # The axis leans away by `tilt`; a sphere at its end faces the camera.
+            lean, face, slope = (tilt, across, cone[17] + (cone[18] - cone[17]) * t) if on_cone else FACING
             centre = 1.0 / ((1.0 - t) / za + t / zb)
             z = centre - radius * centre / focal * bulge * face
-            if z >= depth[row, column]:
-                continue
-            scale = 1.0 / np.sqrt(1.0 + slope * slope)
-            forth = (beyond + bulge * lean - slope * across) * scale
-            side *= scale
-            paint(
-                depth, colour, row, column, z,
-                forth * ex - side * ey, -forth * ey - side * ex, -(bulge * face + slope * tilt) * scale,
-                cone[8] + (cone[11] - cone[8]) * t,
-                cone[9] + (cone[12] - cone[9]) * t,
-                cone[10] + (cone[13] - cone[10]) * t,
-                cone[14],
-            )  # fmt: skip
+            if z < depth[row, column]:
+                forth = beyond + bulge * lean - slope * across
+                nx, ny, nz = forth * ex - side * ey, -forth * ey - side * ex, -bulge * face - slope * tilt
+                paint_cone(cone, t, nx, ny, nz, depth, colour, row, column, z)
+
+
+@njit(cache=True, error_model="numpy")
+def paint_cone(
+    cone: Array, t: float, nx: float, ny: float, nz: float, depth: Array32, colour: Array32, row: int,
+    column: int, z: float,
+) -> None:  # fmt: skip
+    """Write one sample of a cone, `t` of the way along its axis; the normal may have any length."""
+    scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
+    red = cone[8] + (cone[11] - cone[8]) * t
+    green = cone[9] + (cone[12] - cone[9]) * t
+    blue = cone[10] + (cone[13] - cone[10]) * t
+    paint(depth, colour, row, column, z, nx * scale, ny * scale, nz * scale, red, green, blue, cone[14])
 
 
 @njit(cache=True, error_model="numpy")
@@ -118,54 +121,52 @@ def draw_cones(cones: Array, order: IntArray, focal: float, depth: Array32, colo
 
 
 @njit(cache=True, error_model="numpy")
-def draw_ellipsoids(ellipsoids: Array, reach: Array, focal: float, depth: Array32, colour: Array32) -> None:
-    """Draw ellipsoids (ellipsoid, ELLIPSOID_WIDTH) in the camera's frame; `reach`: largest semi-axes [m]."""
+def product(m: Array, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """Return the matrix times (x, y, z)."""
+    return (
+        m[0, 0] * x + m[0, 1] * y + m[0, 2] * z,
+        m[1, 0] * x + m[1, 1] * y + m[1, 2] * z,
+        m[2, 0] * x + m[2, 1] * y + m[2, 2] * z,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def draw_ellipsoid(shape: Array, reach: float, focal: float, depth: Array32, colour: Array32) -> None:
+    """Draw one ellipsoid of ELLIPSOID_WIDTH numbers; none of its semi-axes is longer than `reach` [m].
+
+    A ray (rx, ry, 1) z meets it where it meets the unit sphere, both written along the scaled axes.
+    """
     rows, columns = depth.shape
-    for index in range(len(ellipsoids)):
-        shape = ellipsoids[index]
-        x, y, z = shape[0], shape[1], shape[2]
-        if z - reach[index] < NEAR:
-            continue
-        u, v, extent = (
-            0.5 * columns + focal * x / z,
-            0.5 * rows - focal * y / z,
-            focal * reach[index] / (z - reach[index]),
-        )
-        m = shape[3:12].reshape(3, 3)
-        ox, oy, oz = (
-            -(m[0, 0] * x + m[0, 1] * y + m[0, 2] * z),
-            -(m[1, 0] * x + m[1, 1] * y + m[1, 2] * z),
-            -(m[2, 0] * x + m[2, 1] * y + m[2, 2] * z),
-        )
-        inside = ox * ox + oy * oy + oz * oz - 1.0
-        for row in range(max(0, int(v - extent)), min(rows, int(v + extent) + 1)):
-            ry = (0.5 * rows - row - 0.5) / focal
-            for column in range(max(0, int(u - extent)), min(columns, int(u + extent) + 1)):
-                rx = (column + 0.5 - 0.5 * columns) / focal
-                # Meet the unit sphere along the ray (rx, ry, 1) z in the ellipsoid's own scaled axes.
-                dx, dy, dz = (
-                    m[0, 0] * rx + m[0, 1] * ry + m[0, 2],
-                    m[1, 0] * rx + m[1, 1] * ry + m[1, 2],
-                    m[2, 0] * rx + m[2, 1] * ry + m[2, 2],
-                )
-                a, b = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz
-                root = b * b - a * inside
-                if root <= 0.0:
-                    continue
-                hit = (-b - np.sqrt(root)) / a
-                if hit >= depth[row, column]:
-                    continue
-                sx, sy, sz = ox + hit * dx, oy + hit * dy, oz + hit * dz
-                nx, ny, nz = (
-                    m[0, 0] * sx + m[1, 0] * sy + m[2, 0] * sz,
-                    m[0, 1] * sx + m[1, 1] * sy + m[2, 1] * sz,
-                    m[0, 2] * sx + m[1, 2] * sy + m[2, 2] * sz,
-                )
+    x, y, z = shape[0], shape[1], shape[2]
+    if z - reach < NEAR:
+        return
+    u, v, extent = 0.5 * columns + focal * x / z, 0.5 * rows - focal * y / z, focal * reach / (z - reach)
+    m = shape[3:12].reshape(3, 3)
+    ox, oy, oz = product(m, -x, -y, -z)
+    outside = ox * ox + oy * oy + oz * oz - 1.0
+    for row in range(max(0, int(v - extent)), min(rows, int(v + extent) + 1)):
+        ry = (0.5 * rows - row - 0.5) / focal
+        for column in range(max(0, int(u - extent)), min(columns, int(u + extent) + 1)):
+            dx, dy, dz = product(m, (column + 0.5 - 0.5 * columns) / focal, ry, 1.0)
+            a, b = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz
+            root = b * b - a * outside
+            if root <= 0.0:
+                continue
+            hit = (-b - np.sqrt(root)) / a
+            if hit < depth[row, column]:
+                nx, ny, nz = product(m.T, ox + hit * dx, oy + hit * dy, oz + hit * dz)
                 norm = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
                 paint(
                     depth, colour, row, column, hit, nx * norm, ny * norm, nz * norm,
                     shape[12], shape[13], shape[14], shape[15],
                 )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def draw_ellipsoids(ellipsoids: Array, reach: Array, focal: float, depth: Array32, colour: Array32) -> None:
+    """Draw ellipsoids (ellipsoid, ELLIPSOID_WIDTH) in the camera's frame; `reach`: largest semi-axes [m]."""
+    for index in range(len(ellipsoids)):
+        draw_ellipsoid(ellipsoids[index], reach[index], focal, depth, colour)
 
 
 @njit(cache=True, error_model="numpy")
@@ -205,12 +206,11 @@ def make_spindles(
         out: the cones, with room for BELLY_PIECES + 1 per muscle and one per waypoint.
     """
     count = 0
-    here = np.empty(3)
     for muscle in range(len(radius)):
         first, length = belly_start[muscle], belly_end[muscle] - belly_start[muscle]
         size, width, flesh = radius[muscle], thin[muscle], belly[muscle]
         travelled, station, share = 0.0, 0, -first / length
-        here[:] = waypoints[start[muscle]]
+        here = waypoints[start[muscle]]
         for index in range(start[muscle] + 1, start[muscle + 1]):
             origin, target = waypoints[index - 1], waypoints[index]
             piece = np.sqrt(np.sum((target - origin) ** 2))
@@ -224,8 +224,7 @@ def make_spindles(
                 share = (place - first) / length
                 spindle_end(out[count], 1, point, share, length, size, width, flesh, tendon)
                 out[count, 14], out[count, 15], out[count, 16] = gloss, fresh, not cut
-                here[:] = point
-                count, station, fresh = count + 1, station + cut, False
+                here, count, station, fresh = point, count + 1, station + cut, False
             travelled += piece
     return count
 
