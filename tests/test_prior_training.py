@@ -69,7 +69,7 @@ def test_shipped_prior_follows_the_embedded_walk_better_than_the_baselines():
     body = load_body("human")
     prior = load_prior(body=body)
     walk = load_motion("walk", body, prior.fps)
-    result = rollout_stability(prior, [walk], body, horizons=(1, 10, 30, 60), n_starts=16)
+    result = rollout_stability(prior, [walk], body, horizons=(10, 30, 60), n_starts=16)
     for record in result["horizons"]:
         assert record["prior"]["skill"] > 0.5
         assert record["prior"]["joint_error_mm"] < 0.7 * record["constant_velocity"]["joint_error_mm"]
