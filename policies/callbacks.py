@@ -78,12 +78,8 @@ class TrainingCallback(BaseCallback):
         for name, value in point.items():
             self.logger.record(name if "/" in name else f"training/{name}", value)
         self.numbers.clear()
-        steps = point.get("episode_steps")
-        self.bar.set_postfix_str(
-            f"{point['steps_per_second']:.0f} steps/s, episode {'-' if steps is None else f'{steps:.0f}'} "
-            "steps",
-            refresh=False,
-        )
+        length = f"{point['episode_steps']:.0f} steps" if "episode_steps" in point else "-"
+        self.bar.set_postfix_str(f"{point['steps_per_second']:.0f} steps/s, episode {length}", refresh=False)
         if time.monotonic() - self.saved > self.checkpoint_seconds:
             self.run.save()
             self.saved = time.monotonic()

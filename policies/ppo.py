@@ -72,7 +72,7 @@ class TrainConfig:
     """Run folder to go on with; its settings are kept, and of those here only --steps and --minutes count."""
 
     steps: int | None = None
-    """Control steps of the whole run, over all workers; 1,000,000 where no budget is given."""
+    """Control steps of the whole run, in whole updates; 1,000,000 where no budget is given."""
 
     minutes: float | None = None
     """Training time of the whole run, over all resumptions [min]."""
@@ -113,8 +113,7 @@ class TrainConfig:
         if self.workers < 1 or self.ppo.samples % self.workers or self.ppo.samples % self.ppo.minibatch:
             raise ValueError(
                 f"samples must be a multiple of workers and of minibatch, but they are {self.ppo.samples}, "
-                f"{self.workers} and {self.ppo.minibatch}; use e.g. --samples 2048 --workers 2 --minibatch "
-                "128"
+                f"{self.workers} and {self.ppo.minibatch}; use e.g. 2048, 2 and 128"
             )
 
 
@@ -180,8 +179,7 @@ def check_rate(encoder: MotionNN, control_hz: float) -> None:
     if encoder.fps != control_hz:
         raise ValueError(
             f"the prior's frame rate must be the control rate, but they are {encoder.fps} and {control_hz}; "
-            "pretrain "
-            f"one with --fps {control_hz}"
+            f"pretrain one with --fps {control_hz}"
         )
 
 

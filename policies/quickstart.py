@@ -67,8 +67,7 @@ class QuickstartConfig:
         if not self.minutes > 0 or min(self.episodes, self.workers) < 1:
             raise ValueError(
                 f"minutes must be positive, episodes and workers at least 1, but they are {self.minutes}, "
-                f"{self.episodes} "
-                f"and {self.workers}; use e.g. --minutes 8.5"
+                f"{self.episodes} and {self.workers}; use e.g. --minutes 8.5"
             )
 
     @property
@@ -127,8 +126,7 @@ def check_settings(config: QuickstartConfig) -> None:
         old, new = ({name: values.get(name) for name in different} for values in (before, now))
         raise ValueError(
             f"{config.run} holds a quickstart with {old}, but {new} were given; use the same settings to go "
-            "on with it, "
-            f"or another folder: --run {config.run}-2"
+            f"on with it, or another folder: --run {config.run}-2"
         )
 
 

@@ -60,11 +60,9 @@ def lead(record: Record, settings: Record) -> str:
     minutes = sum(stage["seconds"] for stage in record.values()) / 60.0
     return (
         f"A human of {body.skeleton.n_bodies} bodies, {body.n_dofs} degrees of freedom and {body.n_muscles} "
-        "muscles "
-        f"learned to follow the motion “{settings['motion']}”: a motion prior was pretrained on "
+        f"muscles learned to follow the motion “{settings['motion']}”: a motion prior was pretrained on "
         f"{len(record['motions']['result']['clips'])} clips, and a policy with its frozen encoder was "
-        "trained by PPO, "
-        f"all in {minutes:.1f} minutes."
+        f"trained by PPO, all in {minutes:.1f} minutes."
     )
 
 
@@ -158,8 +156,8 @@ def comparison(before: Record, after: Record) -> Table:
     head = ["", "torque: zero action", "policy", "muscles: zero action", "policy"]
     note = (
         f"Deterministic policy, {len(before['torque']['episodes'])} episodes with evenly spread start "
-        "phases, limit 10 s. "
-        f"Under “muscles” MuscleNN finds activations for the torques that the policy asks for."
+        "phases, limit 10 s. Under “muscles” MuscleNN finds activations for the torques that the policy "
+        "asks for."
     )
     return Table("Before and after", note, head, rows)
 
@@ -169,8 +167,7 @@ def rollouts(record: Record) -> Table:
     head, rows = rollout_rows(record["stability"]["result"])
     note = (
         "MotionNN predicts from its own predictions, beside baselines that need no learning. Policies move "
-        "the simulated "
-        "body. Joint errors are relative to the root."
+        "the simulated body. Joint errors are relative to the root."
     )
     return Table("Stability of rollouts", note, head, rows)
 
@@ -190,10 +187,9 @@ def muscles(record: Record) -> Table:
     microseconds = result["scores"]["microseconds"]
     note = (
         f"{'The shipped network' if result['shipped'] else 'The network trained here'} on states that its "
-        "training left out: "
-        f"root mean square over actuated degrees of freedom. It takes {microseconds['network']:.0f} µs per "
-        "state, the oracle, "
-        f"a bounded least-squares solver, {microseconds['oracle']:.0f} µs."
+        "training left out: root mean square over actuated degrees of freedom. It takes "
+        f"{microseconds['network']:.0f} µs per state, the oracle, a bounded least-squares solver, "
+        f"{microseconds['oracle']:.0f} µs."
     )
     head = [
         "states",

@@ -57,8 +57,7 @@ class ReplayConfig:
         if not (self.seconds > 0 and self.every > 0 and self.width > 0):
             raise ValueError(
                 f"seconds, every and width must be positive, but they are {self.seconds}, {self.every} and "
-                f"{self.width}; "
-                f"use e.g. 10, 2 and 480"
+                f"{self.width}; use e.g. 10, 2 and 480"
             )
 
 

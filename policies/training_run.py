@@ -107,8 +107,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(
             f"a run is resumed from {FILE}, but {folder} has none; name the folder of a run that was "
-            "interrupted, or "
-            f"start a new run without --resume"
+            "interrupted, or start a new run without --resume"
         )
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)

@@ -28,7 +28,7 @@ from musclegym.policies.ppo import (
     resumed,
     train,
 )
-from musclegym.policies.prior_policy import random_encoder
+from musclegym.policies.prior_policy import VALUE_RATE, random_encoder
 from musclegym.policies.training_run import TrainingRun, read_checkpoint
 from musclegym.pretrain.trainer import interruption
 
@@ -110,6 +110,13 @@ def test_a_resumed_run_is_where_it_was_and_goes_on(tmp_path):
     assert second.curve[: len(first.curve)] == first.curve
     assert len(second.curve) == 2 * len(first.curve)
     assert second.seconds > first.seconds
+
+
+def test_policy_and_value_learn_at_their_own_rates(tmp_path):
+    run = aim_run(tmp_path, config := TrainConfig(steps=64, ppo=QUICK))
+    learn(run, config)
+    rates = [group["lr"] for group in run.policy.optimizer.param_groups]
+    assert rates == pytest.approx([QUICK.learning_rate, VALUE_RATE * QUICK.learning_rate])
 
 
 def test_a_run_in_another_environment_is_not_resumed(tmp_path):
