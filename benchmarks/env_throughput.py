@@ -2,8 +2,8 @@
 
     python benchmarks/env_throughput.py [--body human.xml --muscles muscle284.xml] [--json OUT]
 
-Raw steps and environment steps alternate within one run and start from the same states, so that their ratio holds on a
-noisy machine. "muscle" is muscles at constant activation: the muscle layer without a controller.
+Raw steps and environment steps alternate within one run and start from the same states, so that their ratio
+holds on a noisy machine. "muscle" is muscles at constant activation: the muscle layer without a controller.
 """
 
 import os

@@ -1,13 +1,15 @@
-"""How the physics rate and the rate of muscle updates change the motion: a convergence study under zero action.
+"""How the rates of physics and of muscle updates change the motion under zero action: a convergence study.
 
     python benchmarks/physics_rate.py [--json OUT]
 
-Each rate follows the embedded walk from the same start phases. Printed are the distance of its joint angles from those at the
-highest rate, its error against the reference, and how long the body stands.
+Each rate follows the embedded walk from the same start phases. Printed are the distance of its joint angles
+from those at the highest rate, its error against the reference, and how long the body stands.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -35,9 +37,10 @@ class RateConfig:
 
 
 def follow(env: MuscleHumanoidEnv, phase: float, steps: int) -> tuple[Array, float, int]:
-    """Return poses (steps, dof), mean squared pose error [rad^2] over them, and control steps until the end."""
+    """Return poses (steps, dof), their mean squared error [rad^2], and control steps until the end."""
     env.reset(options={"phase": phase})
-    still, poses, errors, length, ended = np.zeros(env.action_space.shape or (), np.float32), [], [], 0, False
+    still = np.zeros(env.action_space.shape or (), np.float32)
+    poses, errors, length, ended = [], [], 0, False
     while not ended and length < 300:
         _, _, ended, _, _ = env.step(still)
         length += 1
@@ -48,7 +51,7 @@ def follow(env: MuscleHumanoidEnv, phase: float, steps: int) -> tuple[Array, flo
     return np.array(poses), float(np.mean(errors)), length
 
 
-def measure(config: RateConfig, **options: object) -> tuple[list[Array], dict[str, float]]:
+def measure(config: RateConfig, options: Mapping[str, Any]) -> tuple[list[Array], dict[str, float]]:
     """Return the motions under some options and what they scored."""
     env = MuscleHumanoidEnv(**options)
     runs = [follow(env, start / config.starts, config.steps) for start in range(config.starts)]
@@ -60,14 +63,15 @@ def measure(config: RateConfig, **options: object) -> tuple[list[Array], dict[st
 
 
 def distance(motions: list[Array], others: list[Array]) -> float:
-    """Return the root mean square distance of joint coordinates over the steps that both motions have [rad]."""
-    gaps = [(a - b)[:, 6:] for a, b in ((x[: len(y)], y[: len(x)]) for x, y in zip(motions, others, strict=True))]
+    """Return the root mean square distance of joint coordinates over the steps that both have [rad]."""
+    pairs = [(a[: len(b)], b[: len(a)]) for a, b in zip(motions, others, strict=True)]
+    gaps = [(a - b)[:, 6:] for a, b in pairs]
     return float(np.sqrt(np.mean(np.concatenate([gap.ravel() for gap in gaps]) ** 2)))
 
 
-def study(name: str, settings: list[dict[str, object]], config: RateConfig) -> dict[str, dict[str, float]]:
-    """Measure a list of settings, print and return their rows; the last one is what the others are compared with."""
-    measured = [measure(config, **options) for options in tqdm(settings, desc=name, leave=False)]
+def study(name: str, settings: list[dict[str, Any]], config: RateConfig) -> dict[str, dict[str, float]]:
+    """Measure settings, print and return their rows; distances are from the last one."""
+    measured = [measure(config, options) for options in tqdm(settings, desc=name, leave=False)]
     rows = {}
     for options, (motions, scores) in zip(settings, measured, strict=True):
         row = {"distance_rad": distance(motions, measured[-1][0]), **scores}
@@ -82,7 +86,8 @@ def main() -> None:
     config = tyro.cli(RateConfig)
     physics = [{"actuation": "torque", "physics_hz": hz, "muscle_hz": hz} for hz in config.physics_hz]
     muscle = [{"actuation": "oracle", "physics_hz": 480, "muscle_hz": hz} for hz in config.muscle_hz]
-    results = {name: study(name, rows, config) for name, rows in (("physics_hz", physics), ("muscle_hz", muscle))}
+    studies = {"physics_hz": physics, "muscle_hz": muscle}
+    results = {name: study(name, rows, config) for name, rows in studies.items()}
     if config.json is not None:
         write_json(config.json, {"settings": config, "results": results})
 

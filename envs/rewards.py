@@ -41,8 +41,9 @@ def end_effector_match(error: Array, scale: float = 40.0) -> float:
 
 
 def root_match(position: Array, rotation: Array, linear: Array, angular: Array, scale: float = 5.0) -> float:
-    """Return exp(-scale * weighted sum of squared errors of the root), DeepMimic's weights 1, 0.1, 0.01 and
-    0.001.
+    """Return exp(-scale * weighted sum of squared errors of the root).
+
+    The weights are DeepMimic's: 1, 0.1, 0.01 and 0.001.
 
     Args:
         position: error of the position, shape (3,) [m].

@@ -176,7 +176,7 @@ def pose_vector(tree: Tree, local: Array, displacement: Array, out: Array) -> No
 
 @njit(cache=True)
 def torque_to_links(tree: Tree, frames: LinkFrames, torque: Array, out: Array) -> None:
-    """Write joint torques (dof,) [N m] in the engine's order and frames, root left out, into `out` (dof - 6,)."""
+    """Write joint torques (dof,) [N m] in the engine's order and frames into `out` (dof - 6,), no root."""
     place = 0
     for body in range(1, tree.parent.size):
         at = int(tree.dof_start[body])

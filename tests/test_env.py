@@ -145,11 +145,11 @@ def test_zero_action_follows_the_walk_for_more_than_twenty_steps():
     lengths = []
     for start in range(10):
         env.reset(options={"phase": start / 10})
-        for step in range(300):
+        length, terminated = 0, False
+        while not terminated and length < 300:
             _, _, terminated, _, _ = env.step(np.zeros(50, np.float32))
-            if terminated:
-                break
-        lengths.append(step + 1)
+            length += 1
+        lengths.append(length)
     assert np.mean(lengths) > 20
 
 

@@ -1,0 +1,171 @@
+"""Write the README's tables from the files in benchmarks/results.
+
+    python benchmarks/readme_tables.py [--check]
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`. With --check nothing is written, and a README
+that differs from what the results say is an error.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, the first column left-aligned and the others right."""
+    rule = "|---|" + "---:|" * (len(head) - 1)
+    return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def throughput(result: dict[str, Any]) -> str:
+    """Return control steps per second of the environment beside the bare engine's."""
+    rows = [
+        [
+            body,
+            case,
+            f"{row['steps_per_second']:.0f}",
+            f"{row['ratio_to_raw']:.2f}",
+            f"{row['times_real_time']:.1f}",
+        ]
+        for body, cases in result["results"].items()
+        for case, row in cases.items()
+    ]
+    return markdown(["body", "actuation", "control steps/s", "ratio to raw physics", "x real time"], rows)
+
+
+def rates(result: dict[str, Any]) -> str:
+    """Return what the physics rate and the rate of muscle updates change."""
+    names = {"physics_hz": "physics", "muscle_hz": "muscle updates (oracle)"}
+    rows = [
+        [
+            f"{names[name]}, {hz} Hz",
+            f"{row['distance_rad']:.3f}",
+            f"{row['pose_error_rad2']:.2f}",
+            f"{row['episode_steps']:.1f}",
+        ]
+        for name, study in result["results"].items()
+        for hz, row in study.items()
+    ]
+    head = ["rate", "distance from the highest rate [rad]", "pose error [rad²]", "control steps to the fall"]
+    return markdown(head, rows)
+
+
+def strength(result: dict[str, Any]) -> str:
+    """Return the human's isometric strength beside published ranges."""
+    rows = [
+        [
+            row["movement"].replace("_", " "),
+            f"{row['torque']:.0f}",
+            "{:.0f} to {:.0f}".format(*row["published"]),
+        ]
+        for row in result["strength"]
+    ]
+    return markdown(["movement", "human [N m]", "published [N m]"], rows)
+
+
+def inverse_dynamics(result: dict[str, Any]) -> str:
+    """Return how nearly muscles make the torques of recorded motions."""
+    rows = [
+        [
+            row["motion"],
+            f"{row['torque_rms_Nm']:.1f}",
+            f"{row['residual_percent']:.2f} %",
+            f"{row['mean_activation']:.3f}",
+            f"{row['saturated_percent']:.1f} %",
+        ]
+        for row in result["inverse_dynamics"]
+    ]
+    head = ["motion", "joint torque, RMS [N m]", "residual of the oracle", "mean activation", "saturated"]
+    return markdown(head, rows)
+
+
+def muscle_network(result: dict[str, Any]) -> str:
+    """Return MuscleNN's torque error beside the oracle's."""
+    rows = [
+        [
+            f"{row['motion']}, {row['states']}",
+            *(f"{row[name]:.2f}" for name in ("wanted", "oracle", "network", "allowed")),
+            f"{row['oracle_saturated']:.1%} / {row['network_saturated']:.1%}",
+        ]
+        for row in result["scores"]["rows"]
+    ]
+    bar, saturated = "bar: 1.25 x oracle + 2", "saturated: oracle / MuscleNN"
+    head = ["held-out states [N m]", "wanted", "oracle", "MuscleNN", bar, saturated]
+    return markdown(head, rows)
+
+
+def rollouts(result: dict[str, Any]) -> str:
+    """Return the prior's error over rollouts beside those of doing nothing and of going straight on."""
+    rows = [
+        [
+            str(row["horizon"]),
+            *(
+                f"{row[name]['root_relative_error_mm']:.0f}"
+                for name in ("prior", "constant_velocity", "zero_velocity")
+            ),
+            f"{row['prior']['skill']:.2f}",
+        ]
+        for row in result["prior"]["horizons"]
+    ]
+    head = ["frames ahead", "MotionNN [mm]", "constant velocity [mm]", "zero velocity [mm]", "skill"]
+    return markdown(head, rows)
+
+
+def quickstart(result: dict[str, Any]) -> str:
+    """Return what a quickstart's policy did before and after training."""
+    rows = []
+    for name in ("torque", "muscle"):
+        before, after = (result[stage]["result"][name]["table"] for stage in ("before", "after"))
+        for title, table in (("zero action", before), ("after PPO", after)):
+            rows.append(
+                [
+                    f"{name}, {title}",
+                    *(f"{table[key]['mean']:.{digits}f}" for key, digits in QUICKSTART_COLUMNS.values()),
+                ]
+            )
+    return markdown(["actuation", *QUICKSTART_COLUMNS], rows)
+
+
+QUICKSTART_COLUMNS = {"mean episode [control steps]": ("episode_steps", 1)}
+
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "throughput": ("env_throughput.json", throughput),
+    "rates": ("physics_rate.json", rates),
+    "strength": ("human_muscles.json", strength),
+    "inverse_dynamics": ("human_muscles.json", inverse_dynamics),
+    "muscle_network": ("muscle_nn.json", muscle_network),
+    "rollouts": ("rollout_stability.json", rollouts),
+    "quickstart": ("quickstart.json", quickstart),
+}
+
+
+def filled(text: str) -> str:
+    """Return the README with every table made anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        file, make = TABLES[match[1]]
+        return f"<!-- table {match[1]} -->\n{make(json.loads((RESULTS / file).read_text()))}\n<!-- end -->"
+
+    return re.sub(r"<!-- table (\w+) -->.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Rewrite the README, or check it."""
+    path = ROOT / "README.md"
+    before = path.read_text()
+    after = filled(before)
+    if "--check" in sys.argv[1:]:
+        if after != before:
+            raise SystemExit("README.md differs from the results; run: python benchmarks/readme_tables.py")
+        return
+    path.write_text(after)
+
+
+if __name__ == "__main__":
+    main()
