@@ -30,7 +30,7 @@ WARM_UP_STEPS = 512  # control steps that give the first statistics of the obser
 class PPOConfig:
     """Settings of PPO, found in short runs on tracking the walk."""
 
-    learning_rate: float = 5e-5
+    learning_rate: float = 1e-4
     """Learning rate of Adam."""
 
     exploration: float = 0.18
@@ -54,7 +54,7 @@ class PPOConfig:
     clip: float = 0.2
     """Range in which the ratio of new to old probability is rewarded."""
 
-    target_kl: float = 0.15
+    target_kl: float = 0.3
     """Change of the policy, summed over all actions, at 1.5 times which an update is cut short [nat]."""
 
     hidden: tuple[int, ...] = (256, 256)
@@ -83,7 +83,7 @@ class TrainConfig:
     """What is trained in."""
 
     prior: str = "none"
-    """Encoder in the policy: "none", "random", or the file or run folder of a trained prior."""
+    """Encoder in the policy: "none", "random", "shipped", or the file or run folder of a trained prior."""
 
     finetune: bool = False
     """Whether the encoder learns with the policy instead of staying frozen."""

@@ -124,7 +124,7 @@ def charts(record: Record, curve: Sequence[Record], before: Record) -> list[str]
                 for key, name in loss_names.items()
             },
             "optimiser steps",
-            "MotionNN: error of the next pose, 1 is standing still",
+            "Error of the next pose, MotionNN",
             logarithmic=True,
         ),
     ]
