@@ -14,14 +14,14 @@ import musclegym
 COMMANDS = {  # name -> (module, help)
     "quickstart": (
         "musclegym.policies.quickstart",
-        "motion, prior, muscles and policy in ten minutes, with a report",
+        "motions, prior, muscles and policy in ten minutes, with a report",
     ),
-    "data": ("musclegym.motion.data", "prepare motion files for training"),
+    "data": ("musclegym.motion.data", "inspect motion files and draw them on the body"),
     "pretrain": ("musclegym.pretrain.train", "train a motion prior"),
     "train-muscle": ("musclegym.policies.muscle_training", "train the network that finds muscle activations"),
     "train": ("musclegym.policies.ppo", "train a policy by PPO"),
     "evaluate": ("musclegym.policies.evaluate", "measure a policy"),
-    "replay": ("musclegym.policies.replay", "make a picture of a motion or a policy"),
+    "replay": ("musclegym.policies.replay", "film a policy"),
     "bench": ("musclegym.policies.bench", "measure speed and stability"),
     "info": ("musclegym.info", "show versions, machine, body, weights and motions"),
 }

@@ -26,7 +26,7 @@ class RolloutConfig:
     """Measure how long rollouts of a prior and of a policy stay with the motion."""
 
     prior: str | None = None
-    """File or run folder of a trained prior; none is measured without one."""
+    """File or run folder of a trained prior, or "shipped"; none is measured without one."""
 
     policy: str = ZERO
     """File or run folder of a policy; zero action is measured in any case."""

@@ -141,7 +141,7 @@ def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> MotionNN 
     """Return the encoder that `--prior` names.
 
     Args:
-        prior: "none", "random" or the path of a trained prior.
+        prior: "none", "random", "shipped" or the path of a trained prior.
         body: the body whose states it reads.
         motion: gives the normalisation of a random encoder.
         seed: of a random encoder's weights.

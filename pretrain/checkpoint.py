@@ -44,11 +44,11 @@ def save_prior(
     save_weights(path, tensors, manifest)
 
 
-def load_prior(path: str | Path | None = None, body: Body | None = None) -> MotionNN:
+def load_prior(path: str | Path = "shipped", body: Body | None = None) -> MotionNN:
     """Read a prior, ready to predict (evaluation mode, no gradients, float32).
 
     Args:
-        path: NAME.safetensors, or the folder of a run of `musclegym pretrain`; None loads the shipped one.
+        path: NAME.safetensors, the folder of a run of `musclegym pretrain`, or "shipped".
         body: the body that it is to be used with; None skips that check.
 
     Returns:
@@ -58,7 +58,7 @@ def load_prior(path: str | Path | None = None, body: Body | None = None) -> Moti
         FileNotFoundError: if there is no such file.
         ValueError: if it was made for another skeleton, or is no MotionNN.
     """
-    path = SHIPPED if path is None else Path(path)
+    path = SHIPPED if path == "shipped" else Path(path)
     path = path / "prior.safetensors" if path.is_dir() else path
     expect = {"kind": "MotionNN", **(made_for(body) if body is not None else {})}
     tensors, manifest = load_weights(path, expect, made_by="musclegym pretrain")

@@ -133,7 +133,7 @@ class Trainer:
         writer = SummaryWriter(str(self.folder), purge_step=self.step)
         with (
             interruption() as stop,
-            tqdm(total=self.steps, initial=self.step, desc="pretrain", unit="step") as bar,
+            tqdm(total=self.steps, initial=self.step, desc=type(self.model).__name__, unit="step") as bar,
         ):
             while self.step != self.steps and not stop.is_set():
                 self.train_step()
