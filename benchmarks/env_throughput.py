@@ -20,7 +20,7 @@ import tyro
 
 from musclegym.body import Body, load_body
 from musclegym.envs.humanoid import MuscleHumanoidEnv
-from musclegym.manifest import write_json
+from musclegym.manifest import environment_record, write_json
 
 CASES = {"torque": "torque", "muscle": "excitation", "oracle": "oracle", "MuscleNN": "muscle"}
 
@@ -33,6 +33,8 @@ class ThroughputConfig:
     """Skeleton file of a second body to measure beside the shipped human."""
     muscles: Path | None = None
     """Its muscle file."""
+    weights: Path | None = None
+    """Its weights of MuscleNN, made by `musclegym train-muscle`."""
     physics_hz: int = 600
     """Physics steps per second."""
     muscle_hz: int = 300
@@ -52,10 +54,14 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(body: Body, case: str, config: ThroughputConfig) -> dict[str, float]:
+def measure(body: Body, case: str, weights: Path | None, config: ThroughputConfig) -> dict[str, float]:
     """Return control steps per second of one case and of the bare engine, and the median ratio of the two."""
     env = MuscleHumanoidEnv(
-        body=body, actuation=CASES[case], physics_hz=config.physics_hz, muscle_hz=config.muscle_hz
+        body=body,
+        actuation=CASES[case],
+        physics_hz=config.physics_hz,
+        muscle_hz=config.muscle_hz,
+        muscle_weights=weights,
     )
     action = np.full(env.action_space.shape or (), -0.9 if case == "muscle" else 0.0, np.float32)
     physics_steps = config.episode * env.actuator.physics_steps
@@ -79,17 +85,17 @@ def measure(body: Body, case: str, config: ThroughputConfig) -> dict[str, float]
 def main() -> None:
     """Measure and print every case of every body."""
     config = tyro.cli(ThroughputConfig)
-    bodies = [load_body("human")]
+    bodies: list[tuple[Body, Path | None]] = [(load_body("human"), None)]
     if config.body is not None:
-        bodies.append(load_body(config.body, muscles=config.muscles))
+        bodies.append((load_body(config.body, muscles=config.muscles), config.weights))
     results: dict[str, dict[str, dict[str, float]]] = {}
     print(f"{'body':>22} {'case':>9} {'steps/s':>9} {'raw/s':>8} {'of raw':>7} {'x real time':>12}")
-    for body in bodies:
+    for body, weights in bodies:
         name = f"{body.name}, {body.n_muscles} muscles"
         for case in CASES:
             try:
-                row = measure(body, case, config)
-            except FileNotFoundError as error:
+                row = measure(body, case, weights, config)
+            except (FileNotFoundError, ValueError) as error:
                 print(f"{name:>22} {case:>9} not measured: {error}")
                 continue
             results.setdefault(name, {})[case] = row
@@ -98,7 +104,7 @@ def main() -> None:
                 f"{row['ratio_to_raw']:7.2f} {row['times_real_time']:12.1f}"
             )
     if config.json is not None:
-        write_json(config.json, {"settings": config, "results": results})
+        write_json(config.json, {"settings": config, "results": results, "environment": environment_record()})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import tyro
 from tqdm import tqdm
 
 from musclegym.envs.humanoid import MuscleHumanoidEnv
-from musclegym.manifest import write_json
+from musclegym.manifest import environment_record, write_json
 from musclegym.rotation import Array
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     studies = {"physics_hz": physics, "muscle_hz": muscle}
     results = {name: study(name, rows, config) for name, rows in studies.items()}
     if config.json is not None:
-        write_json(config.json, {"settings": config, "results": results})
+        write_json(config.json, {"settings": config, "results": results, "environment": environment_record()})
 
 
 if __name__ == "__main__":

@@ -85,6 +85,23 @@ def inverse_dynamics(result: dict[str, Any]) -> str:
     return markdown(head, rows)
 
 
+def retargeting(result: dict[str, Any]) -> str:
+    """Return how well the human follows the motions of each source."""
+    rows = [
+        [
+            " and ".join(row["families"]) + (" (embedded)" if name == "embedded" else ""),
+            str(row["clips"]),
+            f"{row['limb_error']:.1f} ({row['worst_limb_error']:.1f})",
+            f"{row['sliding']:.3f}",
+            f"{row['penetration']:.1f}",
+            f"{row['clipped']:.1%}",
+        ]
+        for name, row in result["results"].items()
+    ]
+    limbs, sliding, under = "limb error, mean (worst clip) [mm]", "soles sliding [share]", "under ground [mm]"
+    return markdown(["source", "clips", limbs, sliding, under, "clipped angles"], rows)
+
+
 def muscle_network(result: dict[str, Any]) -> str:
     """Return MuscleNN's torque error beside the oracle's."""
     rows = [
@@ -139,6 +156,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "rates": ("physics_rate.json", rates),
     "strength": ("human_muscles.json", strength),
     "inverse_dynamics": ("human_muscles.json", inverse_dynamics),
+    "retargeting": ("retargeting.json", retargeting),
     "muscle_network": ("muscle_nn.json", muscle_network),
     "rollouts": ("rollout_stability.json", rollouts),
     "quickstart": ("quickstart.json", quickstart),

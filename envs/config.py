@@ -3,10 +3,11 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from musclegym.body import Body
+from musclegym.body import Body, load_body
 from musclegym.motion import Clip, Motion
 
 Actuation = Literal["torque", "muscle", "oracle", "excitation"]
@@ -40,8 +41,8 @@ class HumanoidConfig:
     actuation: Actuation = "muscle"
     """What moves the joints: `torque` (stable PD), `muscle` (stable PD, MuscleNN, muscles), `oracle` (stable
     PD, least squares, muscles) or `excitation` (the action excites the muscles)."""
-    body: str | Path | Body = "human"
-    """Name, path or loaded body."""
+    body: str | Path | Body | Mapping[str, Any] = "human"
+    """Name, path or loaded body, or the arguments of `load_body`: `{"name": "human", "height": 1.6}`."""
     motion: str | Path | Clip | Motion = "walk"
     """Name of an embedded motion, path of a motion file, or a loaded one."""
     task: Task = "track"
@@ -72,10 +73,22 @@ class HumanoidConfig:
     muscle_weights: str | Path | None = None
     """Weights of MuscleNN; None for those shipped with the body."""
 
+    def load_body(self) -> Body:
+        """Return the body.
+
+        Raises:
+            FileNotFoundError: if one of its files is missing.
+            ValueError: if a file is malformed or an argument does not fit.
+        """
+        return load_body(**self.body) if isinstance(self.body, Mapping) else load_body(self.body)
+
     def __post_init__(self) -> None:
         """Check every rule."""
         choose("actuation", self.actuation, get_args(Actuation))
         choose("task", self.task, get_args(Task))
+        if isinstance(self.body, Mapping):
+            for argument in self.body:
+                choose("argument of body", argument, tuple(signature(load_body).parameters))
         for name in ("physics_hz", "control_hz", "muscle_hz"):
             value = getattr(self, name)
             if not isinstance(value, int) or value <= 0:

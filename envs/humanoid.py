@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from musclegym.body import Body, load_body
+from musclegym.body import Body
 from musclegym.envs import rewards
 from musclegym.envs.actuator import Actuator
 from musclegym.envs.config import HumanoidConfig, make_config
@@ -74,7 +74,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             )
         self.config: HumanoidConfig = make_config(options)
         self.render_mode = render_mode
-        self.body: Body = load_body(self.config.body)
+        self.body: Body = self.config.load_body()
         self.motion = load_motion(self.config.motion, self.body, self.config.control_hz)
         self.reference = Reference(self.motion)
         self.actuator = Actuator(self.body, self.config)

@@ -200,6 +200,7 @@ def test_a_motion_that_does_not_repeat_truncates_at_its_end():
         ({"physics_hz": 500}, "for control_hz=30 use e.g. physics_hz=510"),
         ({"physics_hz": 0}, "physics_hz must be a positive whole number"),
         ({"muscle_hz": 100}, "physics_hz must be a multiple of muscle_hz"),
+        ({"body": {"name": "human", "hight": 1.6}}, "did you mean 'height'?"),
         ({"task": "dance"}, "task must be one of 'track'"),
         ({"kp": -1.0}, "kp must be positive"),
         ({"history": -1}, "must not be negative"),
@@ -208,6 +209,12 @@ def test_a_motion_that_does_not_repeat_truncates_at_its_end():
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=re.escape(message)):
         make_config(options)
+
+
+def test_a_body_can_be_named_by_the_arguments_of_its_loader():
+    env = make(body={"name": "human", "height": 1.6, "mass": 55.0})
+    assert env.body.skeleton.total_mass == pytest.approx(55.0)
+    assert env.body.hash == musclegym.load_body("human", height=1.6, mass=55.0).hash
 
 
 def test_bad_reset_options_and_render_modes_are_refused():
