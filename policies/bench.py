@@ -25,8 +25,8 @@ from musclegym.pretrain.rollout import HORIZONS, rollout_stability
 class RolloutConfig:
     """Measure how long rollouts of a prior and of a policy stay with the motion."""
 
-    prior: str | None = None
-    """File or run folder of a trained prior, or "shipped"; none is measured without one."""
+    prior: str = "shipped"
+    """Prior to measure: "shipped", "none", or the file or run folder of a trained one."""
 
     policy: str = ZERO
     """File or run folder of a policy; zero action is measured in any case."""
@@ -68,7 +68,7 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
         "options": options_of(environment),
         "policies": {name: policy_stability(environment, act, config.starts) for name, act in actors.items()},
         "prior": None
-        if config.prior is None
+        if config.prior == "none"
         else rollout_stability(
             load_prior(config.prior, bare.body), [bare.motion], bare.body, n_starts=config.starts
         ),

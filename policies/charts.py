@@ -50,7 +50,7 @@ def line_chart(
         logarithmic: whether the y axis is.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 2.7), layout="constrained")
+        figure = Figure(figsize=(4.4, 3.0), layout="constrained")
         axes = figure.subplots()
         for (name, (x, y)), colour in zip(curves.items(), COLOURS, strict=False):
             axes.plot(x, y, color=colour, linewidth=1.8, label=name, marker="o" if len(x) == 1 else None)
@@ -61,7 +61,7 @@ def line_chart(
         axes.set_xlabel(horizontal)
         axes.set_title(vertical, loc="left", fontsize=10, fontweight="bold")
         if len(curves) + len(levels or {}) > 1:
-            axes.legend(frameon=False, fontsize=8)
+            figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return inline(text.getvalue(), vertical)
