@@ -85,13 +85,14 @@ def measure(body: Body, case: str, weights: Path | None, config: ThroughputConfi
 def main() -> None:
     """Measure and print every case of every body."""
     config = tyro.cli(ThroughputConfig)
-    bodies: list[tuple[Body, Path | None]] = [(load_body("human"), None)]
+    bodies: list[tuple[str, Body, Path | None]] = [("human", load_body("human"), None)]
     if config.body is not None:
-        bodies.append((load_body(config.body, muscles=config.muscles), config.weights))
+        second = load_body(config.body, muscles=config.muscles)
+        bodies.append((config.body.name, second, config.weights))
     results: dict[str, dict[str, dict[str, float]]] = {}
     print(f"{'body':>22} {'case':>9} {'steps/s':>9} {'raw/s':>8} {'of raw':>7} {'x real time':>12}")
-    for body, weights in bodies:
-        name = f"{body.name}, {body.n_muscles} muscles"
+    for title, body, weights in bodies:
+        name = f"{title}, {body.n_muscles} muscles"
         for case in CASES:
             try:
                 row = measure(body, case, weights, config)
@@ -104,7 +105,9 @@ def main() -> None:
                 f"{row['ratio_to_raw']:7.2f} {row['times_real_time']:12.1f}"
             )
     if config.json is not None:
-        write_json(config.json, {"settings": config, "results": results, "environment": environment_record()})
+        settings = {name: getattr(config, name) for name in ("physics_hz", "muscle_hz", "episode", "repeats")}
+        record = {"settings": settings, "results": results, "environment": environment_record()}
+        write_json(config.json, record)
 
 
 if __name__ == "__main__":

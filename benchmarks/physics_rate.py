@@ -89,7 +89,9 @@ def main() -> None:
     studies = {"physics_hz": physics, "muscle_hz": muscle}
     results = {name: study(name, rows, config) for name, rows in studies.items()}
     if config.json is not None:
-        write_json(config.json, {"settings": config, "results": results, "environment": environment_record()})
+        settings = {name: getattr(config, name) for name in ("starts", "steps")}
+        record = {"settings": settings, "results": results, "environment": environment_record()}
+        write_json(config.json, record)
 
 
 if __name__ == "__main__":
