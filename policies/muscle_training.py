@@ -13,7 +13,7 @@ import tyro
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from musclegym.body import Body, load_body
+from musclegym.body import Body
 from musclegym.manifest import start_run, write_json
 from musclegym.motion import embedded_motion_names, load_motion
 from musclegym.motion.motion import Motion
@@ -22,6 +22,7 @@ from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.policies.muscle_states import Gains, Spread, StateSampler, training_moments
 from musclegym.pretrain.train import expand
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
+from musclegym.settings import BodyConfig, read_settings
 
 CHUNK = 500  # states drawn between two movements of the progress bar
 TORQUE_FLOOR = 10.0
@@ -60,11 +61,8 @@ class MuscleTrainingConfig:
     json: Path | None = None
     """File that also receives the scores."""
 
-    body: str = "human"
-    """Whose muscles: "human", or the path of a skeleton file."""
-
-    muscles: str | None = None
-    """Path of the muscle file that belongs to a skeleton file."""
+    body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
+    """Whose muscles."""
 
     motions: tuple[str, ...] = ()
     """Motions to draw states around: embedded names, files or folders; none means all embedded ones."""
@@ -157,9 +155,9 @@ def train_muscle(config: MuscleTrainingConfig) -> dict[str, Any]:
         ValueError: if a setting breaks its rule, or a resumed run finds another body or other motions.
     """
     if config.resume is not None:
-        config = read_config(config.resume)
+        config = read_settings(MuscleTrainingConfig, config.resume, "musclegym train-muscle")
     folder = start_run(config.run, config, config.trainer.seed)
-    body = load_body(config.body, muscles=config.muscles)
+    body = config.body.load()
     torch.manual_seed(config.trainer.seed)
     model = build_network(body, config.hidden, config.sweeps)
     sources = [file for source in config.motions or embedded_motion_names() for file in expand(source)]
@@ -206,34 +204,6 @@ def draw_states(config: MuscleTrainingConfig, body: Body, motions: list[Motion])
             features[start : start + count] = sampler.draw(count, random, config.spread)
             bar.update(count)
     return features
-
-
-def read_config(folder: Path) -> MuscleTrainingConfig:
-    """Read the settings of a run to be resumed.
-
-    Raises:
-        FileNotFoundError: if the folder has no settings.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym "
-            f"train-muscle"
-        )
-    record = json.loads(path.read_text(encoding="utf-8"))
-    names = {field.name for field in dataclasses.fields(MuscleTrainingConfig)}
-    record = {name: value for name, value in record.items() if name in names}
-    record |= {name: Path(record[name]) for name in ("out", "json") if record[name]}
-    record |= {name: tuple(record[name]) for name in ("motions", "judged", "hidden")}
-    record |= {
-        "run": folder,
-        "resume": folder,
-        "gains": Gains(**record["gains"]),
-        "spread": Spread(**record["spread"]),
-        "weights": LossWeights(**record["weights"]),
-        "trainer": TrainerConfig(**record["trainer"]),
-    }
-    return MuscleTrainingConfig(**record)
 
 
 def check_data(folder: Path, data: dict[str, str]) -> None:

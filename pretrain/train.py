@@ -11,13 +11,12 @@ import numpy as np
 import torch
 import tyro
 
-from musclegym.body import Body, load_body
+from musclegym.body import Body
 from musclegym.manifest import start_run, write_json
 from musclegym.motion import embedded_motion_names, load_motion
 from musclegym.motion.features import StateLayout
 from musclegym.motion.motion import Motion
 from musclegym.pretrain.augment import mirrored
-from musclegym.pretrain.chains import ChainConfig
 from musclegym.pretrain.checkpoint import save_prior
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
@@ -25,6 +24,7 @@ from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.windows import states_of
 from musclegym.rotation import Array
+from musclegym.settings import BodyConfig, read_settings
 
 MOTION_FILES = (".bvh", ".json", ".txt")
 
@@ -42,8 +42,8 @@ class PretrainConfig:
     json: Path | None = None
     """File that also receives the measured rollouts."""
 
-    body: str = "human"
-    """Body to move: "human", or the path of a skeleton file."""
+    body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
+    """Body to move."""
 
     motions: tuple[str, ...] = ()
     """Names of embedded clips, motion files or folders of them; none means all embedded clips."""
@@ -110,7 +110,7 @@ def load_corpus(config: PretrainConfig) -> Corpus:
     Raises:
         ValueError: if a motion is unknown, or a folder holds none.
     """
-    body = load_body(config.body)
+    body = config.body.load()
     sources = [file for source in config.motions or embedded_motion_names() for file in expand(source)]
     motions = [load_motion(source, body, config.fps) for source in sources]
     order = np.random.default_rng(config.trainer.seed).permutation(len(motions))
@@ -151,7 +151,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
         ValueError: if a resumed run finds other data.
     """
     if config.resume is not None:
-        config = read_config(config.resume)
+        config = read_settings(PretrainConfig, config.resume, "musclegym pretrain")
     folder = start_run(config.run, config, config.trainer.seed)
     corpus = load_corpus(config)
     layout = StateLayout.of(corpus.body.skeleton)
@@ -192,36 +192,6 @@ def measure(prior: MotionNN, corpus: Corpus, config: PretrainConfig) -> dict[str
         for name, motions in longer.items()
         if motions
     }
-
-
-def read_config(folder: Path) -> PretrainConfig:
-    """Read the settings of a run to be resumed.
-
-    Raises:
-        FileNotFoundError: if the folder has no settings.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym "
-            f"pretrain"
-        )
-    record = json.loads(path.read_text(encoding="utf-8"))
-    names = {field.name for field in dataclasses.fields(PretrainConfig)}
-    record = {name: value for name, value in record.items() if name in names}
-    record |= {
-        "run": folder,
-        "resume": folder,
-        "json": Path(record["json"]) if record["json"] else None,
-        "motions": tuple(record["motions"]),
-        "model": MotionNNConfig(**record["model"]),
-        "objective": ObjectiveConfig(
-            **record["objective"] | {"chains": ChainConfig(**record["objective"]["chains"])}
-        ),
-        "trainer": TrainerConfig(**record["trainer"]),
-        "weights": LossWeights(**record["weights"]),
-    }
-    return PretrainConfig(**record)
 
 
 def check_data(folder: Path, corpus: Corpus) -> None:
