@@ -1,7 +1,7 @@
 """`MuscleHumanoid-v0`: a muscle-driven human that follows a motion."""
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -56,10 +56,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     The fields of `musclegym.envs.config.HumanoidConfig`, by name, and `render_mode` (None or `"rgb_array"`).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
-        "render_modes": ["rgb_array"],
-        "render_fps": 30,
-    }
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 (as Gymnasium has it)
 
     def __init__(self, render_mode: str | None = None, **options: Any) -> None:
         """Build body, world and reference.
@@ -79,6 +76,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.reference = Reference(self.motion)
         self.actuator = Actuator(self.body, self.config)
         self.simulation = Simulation(self.body, self.config.physics_hz)
+        self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         excitation = self.config.actuation == "excitation"
         self.observation_layout = layout_of(self.body, excitation, self.config.history)
         size = self.observation_layout[-1].stop

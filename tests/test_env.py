@@ -240,3 +240,9 @@ def human_without_muscles() -> musclegym.Body:
     from musclegym.body import no_muscles
 
     return replace(musclegym.load_body("human"), muscle_set=no_muscles())
+
+
+def test_pictures_come_at_the_control_rate():
+    env = make(control_hz=60, muscle_hz=240)
+    assert env.metadata["render_fps"] == 60
+    assert MuscleHumanoidEnv.metadata["render_fps"] == 30
