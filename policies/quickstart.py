@@ -138,7 +138,9 @@ def stage(path: Path, title: str, work: Callable[[], Mapping[str, Any]]) -> dict
         print(title)
         begin = time.monotonic()
         result = work()
-        write_json(path, {"seconds": time.monotonic() - begin, "result": result})
+        # Training that went on after an interruption counts its own time, over all of its parts.
+        seconds = max(time.monotonic() - begin, result.get("seconds", 0.0))
+        write_json(path, {"seconds": seconds, "result": result})
     return json.loads(path.read_text(encoding="utf-8"))
 
 
