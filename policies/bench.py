@@ -10,7 +10,6 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from musclegym.body import load_body
 from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 from musclegym.muscle.network import load_muscle_network
@@ -19,6 +18,7 @@ from musclegym.policies.episodes import ZERO, Actor, joint_error, load_actor, op
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.rollout import HORIZONS, rollout_stability
+from musclegym.settings import BodyConfig
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,8 @@ def text(result: Mapping[str, Any]) -> str:
 class MuscleConfig:
     """Measure MuscleNN beside the oracle on states that its training left out."""
 
-    body: str = "human"
-    """Whose muscles: "human", or the path of a skeleton file."""
-
-    muscles: str | None = None
-    """Path of the muscle file that belongs to a skeleton file."""
+    body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
+    """Whose muscles."""
 
     weights: str | None = None
     """File or run folder of a trained network; the one shipped with the body if left out."""
@@ -170,7 +167,7 @@ class MuscleConfig:
 
 def bench_muscle(config: MuscleConfig) -> dict[str, Any]:
     """Return what `muscle_scores` measures, and the record of the machine."""
-    body = load_body(config.body, muscles=config.muscles)
+    body = config.body.load()
     network = load_muscle_network(body, config.weights)
     scores = muscle_scores(body, network, [load_motion(name, body) for name in config.motions])
     result = {"body": body.name, "scores": scores, "environment": environment_record()}

@@ -2,14 +2,17 @@
 
 import os
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import torch
+import tyro
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from musclegym.settings import BodyConfig
 
 ENVIRONMENT_ID = "MuscleHumanoid-v0"
 
@@ -21,8 +24,8 @@ class EnvironmentConfig:
     actuation: Literal["torque", "muscle", "oracle", "excitation"] | None = None
     """What turns the action into joint torques."""
 
-    body: str | None = None
-    """Body to move: "human", or the path of a skeleton file."""
+    body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
+    """Body to move."""
 
     motion: str | None = None
     """Motion to follow: the name of an embedded clip, or a motion file."""
@@ -38,7 +41,8 @@ class EnvironmentConfig:
 
     def options(self) -> dict[str, Any]:
         """Return the options that were set, as keywords of `gymnasium.make`."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        given = {**asdict(self), "body": self.body.arguments() or None}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def make_environment(options: dict[str, Any], render_mode: str | None = None) -> gym.Env:

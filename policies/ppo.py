@@ -1,7 +1,6 @@
 """`musclegym train`: train a policy by PPO (Schulman et al. 2017) of stable-baselines3."""
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from musclegym.policies.prior_policy import SimulationNNWithPrior, load_encoder
 from musclegym.policies.training_run import TrainingRun
 from musclegym.pretrain.motion_nn import MotionNN
 from musclegym.pretrain.trainer import interruption
+from musclegym.settings import read_settings
 
 DEFAULT_STEPS = 1_000_000
 WARM_UP_STEPS = 512  # control steps that give the first statistics of the observations
@@ -268,22 +268,10 @@ def resumed(config: TrainConfig) -> TrainConfig:
         FileNotFoundError: if the folder has no settings.
     """
     assert config.resume is not None
-    path = config.resume / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"a run is resumed with its settings, but there is no {path}; name a folder made by musclegym "
-            "train"
-        )
-    record = json.loads(path.read_text(encoding="utf-8"))
-    budget = {"steps": config.steps, "minutes": config.minutes}
+    kept = read_settings(TrainConfig, config.resume, "musclegym train")
     if config.steps is None and config.minutes is None:
-        budget = {name: record[name] for name in budget}
-    nested = {
-        "environment": EnvironmentConfig(**record["environment"]),
-        "ppo": PPOConfig(**{**record["ppo"], "hidden": tuple(record["ppo"]["hidden"])}),
-    }
-    folders = {"run": config.resume, "resume": config.resume}
-    return TrainConfig(**{**record, **nested, **folders, **budget})
+        return kept
+    return replace(kept, steps=config.steps, minutes=config.minutes)
 
 
 def main(args: list[str]) -> None:

@@ -242,9 +242,7 @@ def main(args: list[str]) -> None:
     try:
         record = quickstart(config)
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(
-            f"stopped; go on with: musclegym quickstart --run {config.run}"
-        ) from interrupt
+        raise KeyboardInterrupt("stopped; the same command goes on from here") from interrupt
     for name in ("torque", "muscle"):
         before, after = (
             record[stage]["result"][name]["table"]["episode_steps"]["mean"] for stage in ("before", "after")
