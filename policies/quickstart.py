@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from musclegym.body import load_body
-from musclegym.manifest import start_run, write_json
+from musclegym.manifest import environment_record, start_run, write_json
 from musclegym.motion import embedded_motion_names, load_motion
 from musclegym.motion.data import InspectConfig, inspect
 from musclegym.muscle.network import WEIGHTS, load_muscle_network
@@ -60,7 +60,7 @@ class QuickstartConfig:
     """Seed of all random numbers."""
 
     json: Path | None = None
-    """File that also receives the results of all stages."""
+    """File that also receives the results of all stages, without curves and single episodes."""
 
     def __post_init__(self) -> None:
         """Check that there is time and something to measure."""
@@ -108,9 +108,18 @@ def quickstart(config: QuickstartConfig) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for number, (name, (title, work)) in enumerate(stages.items(), start=1):
         record[name] = stage(folder / "stages" / f"{name}.json", f"[{number}/{len(stages)}] {title}", work)
-    for path in filter(None, (folder / "quickstart.json", config.json)):
-        write_json(path, record)
+    write_json(folder / "quickstart.json", record)
+    if config.json is not None:
+        write_json(config.json, {**without_details(record), "environment": environment_record()})
     write_report(folder, record, asdict(config))
+    return record
+
+
+def without_details(record: Any) -> Any:
+    """Return a record without learning curves and lists of episodes."""
+    if isinstance(record, Mapping):
+        kept = {name: value for name, value in record.items() if name not in ("curve", "episodes")}
+        return {name: without_details(value) for name, value in kept.items()}
     return record
 
 

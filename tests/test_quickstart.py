@@ -11,7 +11,7 @@ from PIL import Image
 from musclegym.policies.bench import number, rollout_rows
 from musclegym.policies.charts import line_chart
 from musclegym.policies.environment import EnvironmentConfig
-from musclegym.policies.quickstart import QuickstartConfig, quickstart, stage
+from musclegym.policies.quickstart import QuickstartConfig, quickstart, stage, without_details
 from musclegym.policies.quickstart_report import running_mean
 from musclegym.policies.replay import ReplayConfig, replay, save_animation
 from musclegym.policies.report import Film, Report, Table, page
@@ -115,6 +115,14 @@ def test_the_table_of_rollouts_puts_priors_and_policies_on_the_same_horizons():
         ["zero action: still up [%]", "100", "0"],
         ["zero action: joint error [mm]", "2.0", "-"],
     ]
+
+
+def test_a_summary_leaves_out_curves_and_episodes():
+    record = {
+        "policy": {"result": {"steps": 3, "curve": [1, 2]}},
+        "before": {"episodes": [], "table": {"a": 1}},
+    }
+    assert without_details(record) == {"policy": {"result": {"steps": 3}}, "before": {"table": {"a": 1}}}
 
 
 def test_a_stage_that_is_done_is_not_done_again(tmp_path, capsys):
