@@ -55,7 +55,7 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
     velocity. A policy moves the simulated body, beside zero action.
 
     Returns:
-        `motion`; `policies`, by name the records of `policy_stability`; `prior`, the result of
+        `motion`; `policies`, by name what `policy_stability` measures; `prior`, the result of
         `rollout_stability` or None; and the record of the machine.
     """
     environment, actor = open_policy(config.policy, config.environment)
@@ -82,7 +82,7 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
 
 def policy_stability(
     environment: gym.Env, actor: Actor, starts: int, horizons: Sequence[int] = HORIZONS
-) -> list[dict[str, float]]:
+) -> dict[str, Any]:
     """Measure how long episodes of a policy last and how far the body then is from the reference.
 
     Args:
@@ -92,21 +92,30 @@ def policy_stability(
         horizons: control steps after which to look.
 
     Returns:
-        For each horizon: `horizon`; `alive`, the share of episodes that lasted at least so long;
-            `root_relative_error_mm`,
-        the mean distance of their joints from the reference at that step, relative to the root, NaN where
-        none did.
+        `episode_steps`, length of each episode; `diverged`, the share of them that a non-finite number ended;
+        `horizons`, records of `horizon`, `alive`, the share of episodes that lasted at least so long, and
+        `root_relative_error_mm`, the mean distance of their joints from the reference at that step, relative
+        to the root, NaN where none did.
     """
-    errors = []
+    errors, diverged = [], []
     for phase in tqdm(spread_phases(starts, 0), desc="bench", unit="episode", leave=False):
-        episode = play(environment, actor, phase, 0)
-        errors.append([joint_error(environment) for step in episode if not step["diverged"]])
+        error = [
+            np.nan if step["diverged"] else joint_error(environment)
+            for step in play(environment, actor, phase, 0)
+        ]
+        errors.append(error)
+        diverged.append(bool(np.isnan(error[-1])))
     records = []
     for horizon in horizons:
         reached = [error[horizon - 1] for error in errors if len(error) >= horizon]
-        mean = 1000.0 * float(np.mean(reached)) if reached else float("nan")
+        known = [error for error in reached if np.isfinite(error)]
+        mean = 1000.0 * float(np.mean(known)) if known else float("nan")
         records.append({"horizon": horizon, "alive": len(reached) / starts, "root_relative_error_mm": mean})
-    return records
+    return {
+        "episode_steps": [len(error) for error in errors],
+        "diverged": float(np.mean(diverged)),
+        "horizons": records,
+    }
 
 
 def rollout_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -116,14 +125,15 @@ def rollout_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     last so long and their error.
     """
     policies, prior = result["policies"], result["prior"]
-    horizons = [record["horizon"] for record in next(iter(policies.values()))]
+    horizons = [record["horizon"] for record in next(iter(policies.values()))["horizons"]]
     rows = []
     if prior is not None:
         known = {record["horizon"]: record for record in prior["horizons"]}
         for name in ("prior", "constant_velocity", "zero_velocity"):
             errors = [known[h][name]["root_relative_error_mm"] if h in known else np.nan for h in horizons]
             rows.append([f"{label(name)}: joint error [mm]", *(number(error, 1) for error in errors)])
-    for name, records in policies.items():
+    for name, measured in policies.items():
+        records = measured["horizons"]
         rows.append([f"{label(name)}: still up [%]", *(number(100.0 * r["alive"], 0) for r in records)])
         errors = [record["root_relative_error_mm"] for record in records]
         rows.append([f"{label(name)}: joint error [mm]", *(number(error, 1) for error in errors)])
@@ -145,6 +155,12 @@ def text(result: Mapping[str, Any]) -> str:
     head, rows = rollout_rows(result)
     width = max(len(row[0]) for row in [head, *rows])
     lines = [f"{row[0]:<{width}}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in [head, *rows]]
+    for name, measured in result["policies"].items():
+        steps = measured["episode_steps"]
+        lines.append(
+            f"{label(name)}: {len(steps)} episodes of {min(steps)} to {max(steps)} control steps, mean "
+            f"{np.mean(steps):.1f}; {measured['diverged']:.0%} diverged"
+        )
     return "\n".join([f"rollouts on {result['motion']}, joint errors relative to the root", *lines])
 
 

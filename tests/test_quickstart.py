@@ -107,7 +107,10 @@ def test_the_table_of_rollouts_puts_priors_and_policies_on_the_same_horizons():
     known = {
         name: {"root_relative_error_mm": 3.0} for name in ("prior", "zero_velocity", "constant_velocity")
     }
-    result = {"policies": {"zero_action": records}, "prior": {"horizons": [{"horizon": 30, **known}]}}
+    result = {
+        "policies": {"zero_action": {"horizons": records}},
+        "prior": {"horizons": [{"horizon": 30, **known}]},
+    }
     head, rows = rollout_rows(result)
     assert head == ["frames ahead", "1", "30"]
     assert rows[0] == ["MotionNN: joint error [mm]", "-", "3.0"]
@@ -118,11 +121,8 @@ def test_the_table_of_rollouts_puts_priors_and_policies_on_the_same_horizons():
 
 
 def test_a_summary_leaves_out_curves_and_episodes():
-    record = {
-        "policy": {"result": {"steps": 3, "curve": [1, 2]}},
-        "before": {"episodes": [], "table": {"a": 1}},
-    }
-    assert without_details(record) == {"policy": {"result": {"steps": 3}}, "before": {"table": {"a": 1}}}
+    record = {"policy": {"steps": 3, "curve": [1, 2]}, "before": {"episodes": [], "table": {"a": 1}}}
+    assert without_details(record) == {"policy": {"steps": 3}, "before": {"table": {"a": 1}}}
 
 
 def test_a_stage_that_is_done_is_not_done_again(tmp_path, capsys):
