@@ -60,7 +60,7 @@ def lead(record: Record, settings: Record) -> str:
     minutes = sum(stage["seconds"] for stage in record.values()) / 60.0
     return (
         f"A human of {body.skeleton.n_bodies} bodies, {body.n_dofs} degrees of freedom and {body.n_muscles} "
-        f"muscles learned to follow the motion “{settings['motion']}”: a motion prior was pretrained on "
+        f"muscles began to learn the motion “{settings['motion']}”: a motion prior was pretrained on "
         f"{len(record['motions']['result']['clips'])} clips, and a policy with its frozen encoder was "
         f"trained by PPO, all in {minutes:.1f} minutes."
     )
