@@ -176,34 +176,3 @@ def activation_torque(
             start = tree.dof_start[paths.chain_body[link]]
             for dof in range(start, start + paths.chain_dofs[link]):
                 out[dof] += level * muscles.torque_matrix[muscle, dof]
-
-
-@njit(cache=True)
-def path_velocities(
-    paths: Paths, rotation: Array, angular: Array, linear: Array, waypoints: Array, out: Array
-) -> None:
-    """Write the rates of the path lengths [m/s] into `out` (muscle,).
-
-    Args:
-        paths: the muscles.
-        rotation: joint frames in the world, shape (body, 3, 3).
-        angular: angular velocities of the bodies in the world, shape (body, 3) [rad/s].
-        linear: velocities of the joints in the world, shape (body, 3) [m/s].
-        waypoints: in the world, shape (waypoint, 3) [m].
-        out: receives the rates, shape (muscle,).
-    """
-    velocity = np.zeros(waypoints.shape)
-    for waypoint in range(waypoints.shape[0]):
-        for k in range(2):
-            body = paths.waypoint_body[waypoint, k]
-            if body >= 0:
-                arm = rotation[body] @ paths.waypoint_position[waypoint, k]
-                moved = linear[body] + np.cross(angular[body], arm)
-                velocity[waypoint] += paths.waypoint_weight[waypoint, k] * moved
-    out[:] = 0.0
-    for muscle in range(out.size):
-        for waypoint in range(paths.waypoint_start[muscle] + 1, paths.waypoint_start[muscle + 1]):
-            along = waypoints[waypoint] - waypoints[waypoint - 1]
-            length = np.sqrt((along**2).sum())
-            if length > 0.0:
-                out[muscle] += (along * (velocity[waypoint] - velocity[waypoint - 1])).sum() / length
