@@ -34,6 +34,7 @@ from musclegym.pretrain.trainer import TrainerConfig
 
 PRIOR_SHARE, POLICY_SHARE = 0.15, 0.6  # of the budget; the rest is for measuring, pictures and compiling
 MUSCLE_SHARE = 0.1  # where MuscleNN has to be trained
+DETAILS = ("curve", "episodes", "source")  # of a record, left out of --json
 JUDGED = ("walk", "run")  # motions that MuscleNN is judged on
 
 
@@ -116,9 +117,11 @@ def quickstart(config: QuickstartConfig) -> dict[str, Any]:
 
 
 def without_details(record: Any) -> Any:
-    """Return a record without learning curves and lists of episodes."""
+    """Return a record without learning curves, lists of episodes and places of files on this machine."""
+    if isinstance(record, list):
+        return [without_details(value) for value in record]
     if isinstance(record, Mapping):
-        kept = {name: value for name, value in record.items() if name not in ("curve", "episodes")}
+        kept = {name: value for name, value in record.items() if name not in DETAILS}
         return {name: without_details(value) for name, value in kept.items()}
     return record
 

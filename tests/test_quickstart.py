@@ -123,6 +123,7 @@ def test_the_table_of_rollouts_puts_priors_and_policies_on_the_same_horizons():
 def test_a_summary_leaves_out_curves_and_episodes():
     record = {"policy": {"steps": 3, "curve": [1, 2]}, "before": {"episodes": [], "table": {"a": 1}}}
     assert without_details(record) == {"policy": {"steps": 3}, "before": {"table": {"a": 1}}}
+    assert without_details({"clips": [{"name": "walk", "source": "a/b"}]}) == {"clips": [{"name": "walk"}]}
 
 
 def test_a_stage_that_is_done_is_not_done_again(tmp_path, capsys):
