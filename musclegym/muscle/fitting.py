@@ -20,16 +20,18 @@ from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, pl
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, Tree, forward_kinematics, local_rotations
 
-FIBRE_WINDOW = (0.58, 1.50)
-"""Normalised fibre lengths over the sampled poses; poses between the samples then stay within [0.5, 1.6]."""
+FIBRE_WINDOW = (0.57, 1.56)
+"""Normalised fibre lengths over the sampled poses, so that other poses stay within [0.5, 1.6]."""
 NEUTRAL_LIMIT = 1.10
 """Largest normalised fibre length in the neutral pose; there the passive force is 2 % of the maximum."""
-RANDOM_POSES = 8000
+RANDOM_POSES = 6000  # of each kind: within the limits, near them, at them
 SWEEP_POSES = 9
 
 
 def sample_poses(skeleton: Skeleton, seed: int = 0) -> Array:
-    """Return poses (pose, dof) within the joint limits: sweeps of each DoF and random poses.
+    """Return poses (pose, dof) within the joint limits: sweeps of each DoF, and three kinds of random poses.
+
+    Their joint coordinates lie anywhere between the limits, mostly near one of them, or at one of them.
 
     The first pose is the rest pose; the root stays at rest.
     """
@@ -38,7 +40,9 @@ def sample_poses(skeleton: Skeleton, seed: int = 0) -> Array:
     sweeps = np.zeros((skeleton.n_dofs, SWEEP_POSES, skeleton.n_dofs))
     for dof in range(skeleton.n_dofs):
         sweeps[dof, :, dof] = np.linspace(lower[dof], upper[dof], SWEEP_POSES)
-    random = generator.uniform(lower, upper, size=(RANDOM_POSES, skeleton.n_dofs))
+    size = (RANDOM_POSES, skeleton.n_dofs)
+    shares = generator.random(size), generator.beta(0.3, 0.3, size), np.round(generator.random(size))
+    random = lower + (upper - lower) * np.concatenate(shares)
     return np.concatenate([np.zeros((1, skeleton.n_dofs)), sweeps.reshape(-1, skeleton.n_dofs), random])
 
 
