@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -56,13 +57,10 @@ def seconds(run: Callable[[], object]) -> float:
 
 def measure(body: Body, case: str, weights: Path | None, config: ThroughputConfig) -> dict[str, float]:
     """Return control steps per second of one case and of the bare engine, and the median ratio of the two."""
-    env = MuscleHumanoidEnv(
-        body=body,
-        actuation=CASES[case],
-        physics_hz=config.physics_hz,
-        muscle_hz=config.muscle_hz,
-        muscle_weights=weights,
-    )
+    options: dict[str, Any] = {"muscle_hz": config.muscle_hz} if case in ("oracle", "MuscleNN") else {}
+    if case == "MuscleNN":
+        options["muscle_weights"] = weights
+    env = MuscleHumanoidEnv(body=body, actuation=CASES[case], physics_hz=config.physics_hz, **options)
     action = np.full(env.action_space.shape or (), -0.9 if case == "muscle" else 0.0, np.float32)
     physics_steps = config.episode * env.actuator.physics_steps
     raw, whole = [], []

@@ -84,7 +84,7 @@ def study(name: str, settings: list[dict[str, Any]], config: RateConfig) -> dict
 def main() -> None:
     """Run both studies."""
     config = tyro.cli(RateConfig)
-    physics = [{"actuation": "torque", "physics_hz": hz, "muscle_hz": hz} for hz in config.physics_hz]
+    physics = [{"actuation": "torque", "physics_hz": hz} for hz in config.physics_hz]
     muscle = [{"actuation": "oracle", "physics_hz": 480, "muscle_hz": hz} for hz in config.muscle_hz]
     studies = {"physics_hz": physics, "muscle_hz": muscle}
     results = {name: study(name, rows, config) for name, rows in studies.items()}

@@ -42,7 +42,7 @@ class Actuator:
         self.physics_dt = 1.0 / config.physics_hz
         self.physics_steps = config.physics_hz // config.control_hz
         by_muscle = self.kind in ("muscle", "oracle")
-        self.steps_per_update = config.physics_hz // config.muscle_hz if by_muscle else 1
+        self.steps_per_update = config.physics_hz // config.muscle_updates if by_muscle else 1
         gains = np.zeros((2, body.n_dofs))
         gains[0, 6:], gains[1, 6:] = config.kp, config.kd
         hold = self.steps_per_update * self.physics_dt

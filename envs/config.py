@@ -14,6 +14,17 @@ Actuation = Literal["torque", "muscle", "oracle", "excitation"]
 Task = Literal["track"]
 
 
+FOLLOWING = ("torque", "muscle", "oracle")
+NEEDED_BY = {
+    "muscle_hz": ("muscle", "oracle"),
+    "muscle_weights": ("muscle",),
+    "kp": FOLLOWING,
+    "kd": FOLLOWING,
+    "action_range": FOLLOWING,
+}
+"""Options that act under some actuations only."""
+
+
 @dataclass(frozen=True)
 class TrackWeights:
     """Weights of the reward terms of the task `track`; they sum to one (Peng et al. 2018, DeepMimic)."""
@@ -51,9 +62,9 @@ class HumanoidConfig:
     """Physics steps per second; must be a multiple of `control_hz`."""
     control_hz: int = 30
     """Policy actions per second."""
-    muscle_hz: int = 240
+    muscle_hz: int | None = None
     """Muscle activations per second under `muscle` and `oracle`; a divisor of `physics_hz`, a multiple of
-    `control_hz`."""
+    `control_hz`. None for every second physics step, or every one where control steps have an odd number."""
     kp: float = 300.0
     """Stiffness of the stable PD on every joint, as in MASS [N m/rad]."""
     kd: float = 24.5
@@ -82,6 +93,23 @@ class HumanoidConfig:
         """
         return load_body(**self.body) if isinstance(self.body, Mapping) else load_body(self.body)
 
+    @property
+    def muscle_updates(self) -> int:
+        """Muscle activations per second [1/s]."""
+        if self.muscle_hz is not None:
+            return self.muscle_hz
+        return self.physics_hz // (2 if self.physics_hz // self.control_hz % 2 == 0 else 1)
+
+    def _refuse_idle_options(self) -> None:
+        """Refuse options that would change nothing under the chosen actuation."""
+        for field_ in fields(self):
+            needs = NEEDED_BY.get(field_.name)
+            if needs and self.actuation not in needs and getattr(self, field_.name) != field_.default:
+                raise ValueError(
+                    f"{field_.name} acts under actuation {' or '.join(map(repr, needs))} only, but was given "
+                    f"with {self.actuation!r}; leave it out"
+                )
+
     def __post_init__(self) -> None:
         """Check every rule."""
         choose("actuation", self.actuation, get_args(Actuation))
@@ -91,11 +119,12 @@ class HumanoidConfig:
                 choose("argument of body", argument, tuple(signature(load_body).parameters))
         for name in ("physics_hz", "control_hz", "muscle_hz"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value <= 0:
+            if not (name == "muscle_hz" and value is None) and (not isinstance(value, int) or value <= 0):
                 raise ValueError(f"{name} must be a positive whole number, but is {value!r}; use e.g. 480")
         multiple("physics_hz", self.physics_hz, "control_hz", self.control_hz)
-        multiple("physics_hz", self.physics_hz, "muscle_hz", self.muscle_hz)
-        multiple("muscle_hz", self.muscle_hz, "control_hz", self.control_hz)
+        multiple("physics_hz", self.physics_hz, "muscle_hz", self.muscle_updates)
+        multiple("muscle_hz", self.muscle_updates, "control_hz", self.control_hz)
+        self._refuse_idle_options()
         for name in ("kp", "kd", "action_range", "fall_drop", "lost_distance"):
             if not getattr(self, name) > 0.0:
                 default = next(f.default for f in fields(self) if f.name == name)

@@ -71,7 +71,10 @@ def open_policy(
         render_mode: of the environment.
     """
     trained_with = {} if str(policy) == ZERO else policy_options(policy)
-    environment = make_environment({**trained_with, **overrides.options()}, render_mode)
+    given = overrides.options()
+    if given.get("actuation", "muscle") != "muscle":
+        trained_with.pop("muscle_weights", None)  # the environment refuses options that would change nothing
+    environment = make_environment({**trained_with, **given}, render_mode)
     return environment, load_actor(policy, environment)
 
 

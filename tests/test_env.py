@@ -201,6 +201,12 @@ def test_a_motion_that_does_not_repeat_truncates_at_its_end():
         ({"physics_hz": 0}, "physics_hz must be a positive whole number"),
         ({"muscle_hz": 100}, "physics_hz must be a multiple of muscle_hz"),
         ({"body": {"name": "human", "hight": 1.6}}, "did you mean 'height'?"),
+        (
+            {"actuation": "torque", "muscle_hz": 240},
+            "muscle_hz acts under actuation 'muscle' or 'oracle' only",
+        ),
+        ({"actuation": "oracle", "muscle_weights": "x"}, "muscle_weights acts under actuation 'muscle' only"),
+        ({"actuation": "excitation", "kp": 200.0}, "kp acts under actuation 'torque' or 'muscle' or"),
         ({"task": "dance"}, "task must be one of 'track'"),
         ({"kp": -1.0}, "kp must be positive"),
         ({"history": -1}, "must not be negative"),
@@ -215,6 +221,13 @@ def test_a_body_can_be_named_by_the_arguments_of_its_loader():
     env = make(body={"name": "human", "height": 1.6, "mass": 55.0})
     assert env.body.skeleton.total_mass == pytest.approx(55.0)
     assert env.body.hash == musclegym.load_body("human", height=1.6, mass=55.0).hash
+
+
+@pytest.mark.parametrize(
+    ("physics_hz", "muscle_hz"), [(480, 240), (600, 300), (240, 120), (30, 30), (90, 90)]
+)
+def test_muscles_are_updated_on_every_second_physics_step_if_possible(physics_hz: int, muscle_hz: int):
+    assert make_config({"physics_hz": physics_hz}).muscle_updates == muscle_hz
 
 
 def test_bad_reset_options_and_render_modes_are_refused():
@@ -243,6 +256,6 @@ def human_without_muscles() -> musclegym.Body:
 
 
 def test_pictures_come_at_the_control_rate():
-    env = make(control_hz=60, muscle_hz=240)
+    env = make(control_hz=60)
     assert env.metadata["render_fps"] == 60
     assert MuscleHumanoidEnv.metadata["render_fps"] == 30
