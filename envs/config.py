@@ -161,12 +161,7 @@ def make_config(options: Mapping[str, Any]) -> HumanoidConfig:
     Raises:
         ValueError: if an option is unknown or breaks its rule.
     """
-    names = [f.name for f in fields(HumanoidConfig)]
+    names = (*(f.name for f in fields(HumanoidConfig)), "render_mode")
     for name in options:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "leave it out"
-            raise ValueError(
-                f"options are {', '.join(names)} and render_mode, but {name!r} was given; {hint}"
-            )
+        choose("option", name, names)
     return HumanoidConfig(**options)
