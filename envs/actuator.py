@@ -1,8 +1,9 @@
-"""The actuator: advances the simulation by one control step under one of the four actuations."""
+"""Actuators: turn target poses or excitations into joint torques, physics step by physics step."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from musclegym.actuation import (
     apply_activation,
@@ -20,11 +21,16 @@ from musclegym.muscle.oracle import least_squares, muscle_entries
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 
+Array32 = npt.NDArray[np.float32]
+
 
 class Actuator:
-    """Turns target poses or excitations into joint torques, physics step by physics step."""
+    """The muscles or joint torques of one body in one simulation.
 
-    def __init__(self, body: Body, config: HumanoidConfig) -> None:
+    `follow` or `excite` says what to do; `advance` then moves any number of bodies by one control step.
+    """
+
+    def __init__(self, body: Body, config: HumanoidConfig, simulation: Simulation) -> None:
         """Prepare buffers, and MuscleNN where it is used.
 
         Raises:
@@ -38,7 +44,7 @@ class Actuator:
                 f"actuation {self.kind!r} needs muscles, but body {body.name!r} has none; load it with "
                 f"muscles=..., or use actuation='torque'"
             )
-        self.body = body
+        self.simulation = simulation
         self.physics_dt = 1.0 / config.physics_hz
         self.physics_steps = config.physics_hz // config.control_hz
         by_muscle = self.kind in ("muscle", "oracle")
@@ -51,63 +57,79 @@ class Actuator:
         self.entries = muscle_entries(body)
         self.activation = np.zeros(body.n_muscles if self.kind != "torque" else 0)
         self.torque = np.zeros(body.n_dofs)
-        self._choose = self._by_network(config) if self.kind == "muscle" else self._by_least_squares
+        self.target, self.qd_target = np.zeros((2, body.n_dofs))
+        self.excitation = np.zeros(body.n_muscles)
+        if self.kind == "muscle":
+            from musclegym.muscle.network import load_muscle_network, muscle_features
+
+            self.network = load_muscle_network(body, config.muscle_weights)
+            self._features = muscle_features
 
     def reset(self) -> None:
         """Relax all muscles."""
         self.activation[:] = 0.0
         self.torque[:] = 0.0
 
-    def read(self, simulation: Simulation) -> None:
+    def read(self) -> None:
         """Fill the stage with the simulation's present pose."""
-        read_pose(self.model, simulation.links, self.stage)
+        read_pose(self.model, self.simulation.links, self.stage)
 
-    def follow(self, simulation: Simulation, target: Array, qd_target: Array) -> None:
-        """Advance by one control step towards a target pose and velocity (dof,)."""
-        stage = self.stage
-        self.torque[:] = 0.0
-        for step in range(self.physics_steps):
-            if self.kind == "torque":
-                torque_step(self.model, simulation.links, target, qd_target, stage)
-            elif step % self.steps_per_update == 0:
-                demand_step(self.model, simulation.links, target, qd_target, stage)
-                self._choose()
-                apply_activation(self.model, self.activation, stage)
-            else:
-                muscle_step(self.model, simulation.links, self.activation, stage)
-            self._step(simulation)
+    def follow(self, target: Array, qd_target: Array) -> None:
+        """Pull to a target pose and velocity (dof,) during the next control step."""
+        self.target, self.qd_target = target, qd_target
 
-    def excite(self, simulation: Simulation, excitation: Array) -> None:
-        """Advance by one control step under muscle excitations in [0, 1], shape (muscle,)."""
-        self.torque[:] = 0.0
-        for _ in range(self.physics_steps):
-            self.activation = advance_activation(self.activation, excitation, self.physics_dt)
-            muscle_step(self.model, simulation.links, self.activation, self.stage)
-            self._step(simulation)
+    def excite(self, excitation: Array) -> None:
+        """Hold muscle excitations in [0, 1], shape (muscle,), during the next control step."""
+        self.excitation = excitation
 
-    def _step(self, simulation: Simulation) -> None:
-        self.torque += self.stage.actuator / self.physics_steps
-        simulation.step(self.stage.link_torque)
-        simulation.read()
-
-    def _by_least_squares(self) -> None:
-        """Choose the activations that come nearest to the torque that the stable PD asks for."""
+    def demand(self, features: Array32 | None) -> None:
+        """Measure the muscles and the torque that is wanted of them; write a row of MuscleNN's features."""
+        demand_step(self.model, self.simulation.links, self.target, self.qd_target, self.stage)
         muscles = self.stage.muscles
-        active = (self.stage.wanted - muscles.passive_torque)[6:]
-        least_squares(muscles.torque_matrix, self.entries, active, self.activation)
-
-    def _by_network(self, config: HumanoidConfig) -> Callable[[], None]:
-        """Return a function that lets MuscleNN choose the activations."""
-        from musclegym.muscle.network import load_muscle_network, muscle_features
-
-        network = load_muscle_network(self.body, config.muscle_weights)
-        features = np.zeros((1, network.n_features), dtype=np.float32)
-
-        def choose() -> None:
-            muscles = self.stage.muscles
-            muscle_features(
-                muscles.torque_matrix, self.entries, muscles.passive_torque, self.stage.wanted, features[0]
+        if features is not None:
+            self._features(
+                muscles.torque_matrix, self.entries, muscles.passive_torque, self.stage.wanted, features
             )
-            self.activation[:] = network.activate(features)[0]
+        else:
+            active = (self.stage.wanted - muscles.passive_torque)[6:]
+            least_squares(muscles.torque_matrix, self.entries, active, self.activation)
 
-        return choose
+    def act(self, updated: bool) -> None:
+        """Make one physics step.
+
+        Args:
+            updated: whether `demand` has just measured the muscles of this step.
+        """
+        links, stage = self.simulation.links, self.stage
+        if self.kind == "torque":
+            torque_step(self.model, links, self.target, self.qd_target, stage)
+        elif updated:
+            apply_activation(self.model, self.activation, stage)
+        else:
+            if self.kind == "excitation":
+                self.activation = advance_activation(self.activation, self.excitation, self.physics_dt)
+            muscle_step(self.model, links, self.activation, stage)
+        self.torque += stage.actuator / self.physics_steps
+        self.simulation.step(stage.link_torque)
+        self.simulation.read()
+
+
+def advance(actuators: Sequence[Actuator]) -> None:
+    """Advance bodies of the same settings by one control step; MuscleNN serves all of them at once."""
+    first = actuators[0]
+    network = first.network if first.kind == "muscle" else None
+    for actuator in actuators:
+        actuator.torque[:] = 0.0
+    for step in range(first.physics_steps):
+        update = first.kind in ("muscle", "oracle") and step % first.steps_per_update == 0
+        if update and network is not None:
+            features = np.zeros((len(actuators), network.n_features), dtype=np.float32)
+            for actuator, row in zip(actuators, features, strict=True):
+                actuator.demand(row)
+            for actuator, activation in zip(actuators, network.activate(features), strict=True):
+                actuator.activation[:] = activation
+        elif update:
+            for actuator in actuators:
+                actuator.demand(None)
+        for actuator in actuators:
+            actuator.act(update)

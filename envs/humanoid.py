@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from musclegym.body import Body
 from musclegym.envs import rewards
-from musclegym.envs.actuator import Actuator
+from musclegym.envs.actuator import Actuator, advance
 from musclegym.envs.config import HumanoidConfig, make_config
 from musclegym.envs.observations import BOUND, heading_rotation, layout_of, observe
 from musclegym.envs.reference import Reference
@@ -74,8 +74,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.body: Body = self.config.load_body()
         self.motion = load_motion(self.config.motion, self.body, self.config.control_hz)
         self.reference = Reference(self.motion)
-        self.actuator = Actuator(self.body, self.config)
         self.simulation = Simulation(self.body, self.config.physics_hz)
+        self.actuator = Actuator(self.body, self.config, self.simulation)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         excitation = self.config.actuation == "excitation"
         self.observation_layout = layout_of(self.body, excitation, self.config.history)
@@ -122,14 +122,23 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
 
     def step(self, action: Array32) -> tuple[Array32, float, bool, bool, dict[str, Any]]:
         """Follow a target pose, or hold muscle excitations, for a control period; then judge where it led."""
+        self.begin(action)
+        advance([self.actuator])
+        return self.finish()
+
+    def begin(self, action: Array32) -> None:
+        """Hand an action to the actuator; the first of the three parts of `step`."""
         command = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
-        before = self.state
-        target, qd_target = self.reference.at(self.time + 1.0 / self.config.control_hz)
         if self.config.actuation == "excitation":
-            self.actuator.excite(self.simulation, 0.5 * (command + 1.0))
+            self.actuator.excite(0.5 * (command + 1.0))
         else:
+            target, qd_target = self.reference.at(self.time + 1.0 / self.config.control_hz)
             target[6:] += self.config.action_range * command
-            self.actuator.follow(self.simulation, target, qd_target)
+            self.actuator.follow(target, qd_target)
+
+    def finish(self) -> tuple[Array32, float, bool, bool, dict[str, Any]]:
+        """Judge where a control step has led; the last of the three parts of `step`."""
+        before = self.state
         self._steps += 1
         after = self._read_state()
         diverged = not after.is_finite
@@ -162,7 +171,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.simulation.close()
 
     def _read_state(self) -> BodyState:
-        self.actuator.read(self.simulation)
+        self.actuator.read()
         stage, work = self.actuator.stage, self.actuator.stage.work
         angular, linear = np.empty_like(work.position), np.empty_like(work.position)
         body_velocities(self.body.skeleton.tree, work.rotation, work.position, stage.qd, angular, linear)
