@@ -97,7 +97,7 @@ def neutral_pose(skeleton: Skeleton) -> Array:
 
 
 def read_table(name: str) -> list[Row]:
-    """Return the rows of the table `name`: segments, joints, muscles, waypoints or movements."""
+    """Return the rows of the table `name` of the human, such as segments, muscles or groups."""
     text = files("musclegym").joinpath(f"assets/human/{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
