@@ -1,14 +1,13 @@
 """Anatomical groups of muscles."""
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 import pytest
 
 from musclegym.body import Body, load_body
 from musclegym.human import read_table
-from musclegym.muscle.groups import muscle_groups, split_side
+from musclegym.muscle.groups import fits, group_activation, muscle_groups, muscles_like, split_side
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +38,7 @@ def assert_partition(body: Body) -> None:
     assert not any(name.startswith("other") for name in groups)
     for name in body.muscle_names:
         plain = split_side(name)[0]
-        fitting = [
-            row["group"]
-            for row in read_table("groups")
-            if any(fnmatchcase(plain, each) for each in row["muscles"].split())
-        ]
+        fitting = [row["group"] for row in read_table("groups") if fits(plain, row["muscles"].split())]
         assert len(fitting) == 1, (name, fitting)
 
 
@@ -111,3 +106,18 @@ def test_names_that_no_pattern_fits_are_grouped_as_other(human):
 
 def test_a_body_without_muscles_has_no_groups(motion_data):
     assert muscle_groups(load_body(motion_data("mass") / "data" / "human.xml")) == {}
+
+
+def test_muscles_are_found_by_pattern_and_side(human):
+    found = [human.muscle_names[index] for index in muscles_like(human, ["vastus_*", "soleus"], "left")]
+    assert found == ["vastus_medialis_l", "vastus_intermedius_l", "vastus_lateralis_l", "soleus_l"]
+    assert len(muscles_like(human, ["soleus"], "")) == 0
+
+
+def test_activation_of_a_group_is_weighted_by_force(human):
+    muscles = muscle_groups(human)["gastrocnemius_left"]
+    activation = np.zeros((2, human.n_muscles))
+    activation[0, muscles[0]] = 1.0
+    activation[1] = 0.3
+    medial, lateral = human.muscle_set.max_isometric_force[muscles]
+    assert group_activation(human, activation, muscles) == pytest.approx([medial / (medial + lateral), 0.3])
