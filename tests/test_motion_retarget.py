@@ -10,10 +10,11 @@ from musclegym.body import load_body
 from musclegym.motion import Clip, embedded_motion_names, load_motion, read_motion, retarget
 from musclegym.motion.cycle import heading
 from musclegym.motion.deepmimic import HUMANOID
-from musclegym.motion.families import DEEPMIMIC, find_family
+from musclegym.motion.families import DEEPMIMIC
 from musclegym.motion.frames import feet, lowest_sole, place
 from musclegym.motion.load import embedded_files, load_clip
 from musclegym.motion.motion import carried_on
+from musclegym.motion.name_maps import find_family
 from musclegym.motion.quality import measure
 from musclegym.motion.retarget import copy_rotations, follow
 

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from musclegym.body import Body, load_body
 from musclegym.manifest import write_json
 from musclegym.motion.clip import Clip
-from musclegym.motion.families import Family, find_family
+from musclegym.motion.families import Family
 from musclegym.motion.load import load_clip
 from musclegym.motion.motion import Motion
+from musclegym.motion.name_maps import NameMap, find_family
 from musclegym.motion.quality import measure
 from musclegym.motion.retarget import retarget
 from musclegym.motion.sheet import draw_sheet
@@ -53,6 +54,8 @@ class InspectConfig:
     """Name or file of the body that follows."""
     fps: float = 30.0
     """Frame rate of the motions made [1/s]."""
+    mapping: Path | None = None
+    """TOML file that maps bodies to the joints of skeletons of no known family."""
     json: Path | None = None
     """File to write the figures to."""
 
@@ -69,6 +72,8 @@ class SheetConfig:
     """Name or file of the body that follows."""
     fps: float = 30.0
     """Frame rate of the motions made [1/s]."""
+    mapping: Path | None = None
+    """TOML file that maps bodies to the joints of skeletons of no known family."""
 
 
 Command = (
@@ -103,7 +108,10 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     """Return the figures of every file, their means per family of skeletons, and the files refused."""
     body = load_body(config.body)
     files = motion_files(config.files)
-    outcomes = [describe_or_refuse(file, body, config.fps) for file in tqdm(files, disable=len(files) < 20)]
+    outcomes = [
+        describe_or_refuse(file, body, config.fps, config.mapping)
+        for file in tqdm(files, disable=len(files) < 20)
+    ]
     clips = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, str)]
     families = sorted({clip["family"] for clip in clips})
@@ -111,10 +119,10 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     return {"body": body.name, "fps": config.fps, "clips": clips, "families": means, "refused": refused}
 
 
-def describe_or_refuse(file: Path, body: Body, fps: float) -> dict[str, Any] | str:
+def describe_or_refuse(file: Path, body: Body, fps: float, mapping: Path | None) -> dict[str, Any] | str:
     """Return the figures of one file, or why it cannot be read or retargeted."""
     try:
-        return describe(load_clip(file), body, fps)
+        return describe(load_clip(file), body, fps, mapping)
     except ValueError as error:
         return str(error)
 
@@ -127,7 +135,8 @@ def sheet(config: SheetConfig) -> None:
         )
     body = load_body(config.body)
     clips = [load_clip(file) for file in motion_files(config.files)]
-    draw_sheet([(clip, compared(clip, body, config.fps)) for clip in clips], config.out)
+    pairs = [(clip, compared(clip, body, config.fps, config.mapping)) for clip in clips]
+    draw_sheet(pairs, config.out, config.mapping)
 
 
 def motion_files(given: Sequence[Path]) -> list[Path]:
@@ -165,15 +174,15 @@ def looks_like_motion(file: Path) -> bool:
         return b'"Frames"' in stream.read(4096)
 
 
-def compared(clip: Clip, body: Body, fps: float) -> Motion:
+def compared(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None) -> Motion:
     """Return the motion of a clip for comparison: where it was recorded, and open at its ends."""
-    return retarget(clip, body, fps, cyclic=False, keep_place=True)
+    return retarget(clip, body, fps, mapping=mapping, cyclic=False, keep_place=True)
 
 
-def describe(clip: Clip, body: Body, fps: float) -> dict[str, Any]:
+def describe(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None) -> dict[str, Any]:
     """Return the figures of one clip."""
-    family = find_family(clip, None)
-    quality = asdict(measure(clip, compared(clip, body, fps)))
+    family = find_family(clip, mapping)
+    quality = asdict(measure(clip, compared(clip, body, fps, family), family))
     leg, speed = leg_length(clip, family), source_speed(clip, family)
     return {
         "name": clip.name,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from musclegym.motion.clip import Clip
 from musclegym.rotation import Array
 
 
@@ -21,11 +20,11 @@ class Family:
     t_pose: Mapping[str, Array] = field(default_factory=dict)
     """Body name -> world orientation of its joint when the source stands in a T-pose and faces +z, shape
     (3, 3); identity where not given. For thighs, shins and arms it need only be near: they are turned until
-    their bones point as the body's."""
-
-    def fits(self, clip: Clip) -> bool:
-        """Whether a clip has all joints of this family."""
-        return set(self.joints.values()) <= set(clip.names)
+    their bones point as the body's. Empty: taken from the zero pose, or from the motion (`t_pose_of`)."""
+    signs: tuple[str, ...] = ()
+    """Names of further joints by which to tell the family."""
+    prefix: str = ""
+    """What must stand before the names, next to whatever else does."""
 
 
 def sides(centre: Mapping[str, str], limbs: Mapping[str, str], right: str, left: str) -> dict[str, str]:
@@ -48,8 +47,14 @@ def about(axis: str, degrees: float) -> Array:
 
 
 LEG = ("Femur", "Tibia", "Talus")
-NEEDED = ("Pelvis", *(part + side for side in "RL" for part in LEG))
 ARM = ("Shoulder", "Arm", "ForeArm", "Hand")
+TRUNK = ("Spine", "Torso", "Neck", "Head")
+NEEDED = ("Pelvis", *(part + side for side in "RL" for part in LEG))
+BODIES = (
+    *("Pelvis", *TRUNK),
+    *(part + side for side in "RL" for part in (*LEG, "FootThumb", "FootPinky", *ARM)),
+)
+"""Names of the bodies of the 23-body family."""
 
 MASS = Family(
     "MASS",
@@ -106,6 +111,7 @@ BANDAI_NAMCO = Family(
     | {f"{body}R": axes("+y", "+x") for body in ("Femur", "Tibia")}
     | {"TalusL": about("x", 35.7) @ axes("+z", "+x"), "TalusR": about("x", 35.7) @ axes("-z", "+x")}
     | {f"{body}R": axes("+x", "-y") for body in ARM[1:]}
+    | {f"{body}L": np.eye(3) for body in ARM[1:]}
     | {"ShoulderL": about("y", 18.0), "ShoulderR": about("y", -18.0) @ axes("+x", "-y")},
 )
 
@@ -126,31 +132,80 @@ DEEPMIMIC = Family(
     | {f"{body}L": about("z", 90.0) @ about("y", -90.0) for body in ARM[1:]},
 )
 
-FAMILIES = (MASS, CMU_ASF, CMU_POSER, BANDAI_NAMCO, DEEPMIMIC)
 
-
-def find_family(clip: Clip, mapping: Mapping[str, str] | None) -> Family:
-    """Return the family of a clip's skeleton, or one made of a user's `mapping` (body name -> joint name).
-
-    Raises:
-        ValueError: if the skeleton is of no known family, or the mapping lacks the pelvis or a part of a leg,
-            or names a joint that the clip has not.
-    """
-    if mapping is not None:
-        missing = [body for body in NEEDED if body not in mapping]
-        if missing:
-            raise ValueError(
-                f"a mapping must name the joints of {', '.join(NEEDED)}, but lacks {', '.join(missing)}; add "
-                f"them"
-            )
-        for joint in mapping.values():
-            clip.joint(joint)
-        return Family("given by mapping=", dict(mapping))
-    for family in FAMILIES:
-        if family.fits(clip):
-            return family
-    raise ValueError(
-        f"{clip.source}: the skeleton must be of a known family "
-        f"({'; '.join(family.name for family in FAMILIES)}), but its joints are {', '.join(clip.names)}; "
-        f"give mapping={{'Pelvis': JOINT, 'FemurR': JOINT, ...}}"
+def motion_builder(
+    name: str, spine: str, torso: str, *, signs: tuple[str, ...] = (), prefix: str = ""
+) -> Family:
+    """Return a family with the names of MotionBuilder's characters, which differ in their spines."""
+    return Family(
+        name,
+        sides(
+            {"Pelvis": "Hips", "Spine": spine, "Torso": torso, "Neck": "Neck", "Head": "Head"},
+            {"Femur": "{}UpLeg", "Tibia": "{}Leg", "Talus": "{}Foot"}
+            | {"Shoulder": "{}Shoulder", "Arm": "{}Arm", "ForeArm": "{}ForeArm", "Hand": "{}Hand"},
+            "Right",
+            "Left",
+        ),
+        signs=signs,
+        prefix=prefix,
     )
+
+
+MIXAMO = motion_builder("Mixamo", "Spine1", "Spine2", prefix="mixamorig")
+LAFAN1 = motion_builder("LAFAN1", "Spine1", "Spine2", signs=("LeftToe", "RightToe"))
+CMU_MOTION_BUILDER = motion_builder("CMU (MotionBuilder names)", "Spine", "Spine1", signs=("LowerBack",))
+MOTION_BUILDERS = (
+    motion_builder("MotionBuilder (5 spine joints)", "Spine2", "Spine4"),
+    motion_builder("MotionBuilder (4 spine joints)", "Spine2", "Spine3"),
+    motion_builder("MotionBuilder (3 spine joints)", "Spine1", "Spine2"),
+    motion_builder("MotionBuilder (2 spine joints)", "Spine", "Spine1"),
+)
+
+# Names of the joints in the BVH files of MVN Studio.
+XSENS = Family(
+    "Xsens (joints)",
+    sides(
+        {"Pelvis": "Hips", "Spine": "Chest2", "Torso": "Chest4", "Neck": "Neck", "Head": "Head"},
+        {"Femur": "{}Hip", "Tibia": "{}Knee", "Talus": "{}Ankle"}
+        | {"Shoulder": "{}Collar", "Arm": "{}Shoulder", "ForeArm": "{}Elbow", "Hand": "{}Wrist"},
+        "Right",
+        "Left",
+    ),
+)
+
+# Names of the segments in the files of MVN Analyze.
+XSENS_SEGMENTS = Family(
+    "Xsens (segments)",
+    sides(
+        {"Pelvis": "Pelvis", "Spine": "L3", "Torso": "T8", "Neck": "Neck", "Head": "Head"},
+        {"Femur": "{}UpperLeg", "Tibia": "{}LowerLeg", "Talus": "{}Foot"}
+        | {"Shoulder": "{}Shoulder", "Arm": "{}UpperArm", "ForeArm": "{}ForeArm", "Hand": "{}Hand"},
+        "Right",
+        "Left",
+    ),
+)
+
+
+def smpl(name: str, right: str, left: str) -> Family:
+    """Return a family with the names of SMPL's joints, whose sides are called as given."""
+    return Family(
+        name,
+        sides(
+            {"Pelvis": "Pelvis", "Spine": "Spine2", "Torso": "Spine3", "Neck": "Neck", "Head": "Head"},
+            {"Femur": "{}_Hip", "Tibia": "{}_Knee", "Talus": "{}_Ankle"}
+            | {"Shoulder": "{}_Collar", "Arm": "{}_Shoulder", "ForeArm": "{}_Elbow", "Hand": "{}_Wrist"},
+            right,
+            left,
+        ),
+    )
+
+
+SMPL = smpl("SMPL", "R", "L")
+SMPL_X = smpl("SMPL-X", "right", "left")
+
+FAMILIES = (
+    *(MASS, CMU_ASF, CMU_POSER, BANDAI_NAMCO, DEEPMIMIC),
+    *(MIXAMO, LAFAN1, CMU_MOTION_BUILDER, *MOTION_BUILDERS),
+    *(XSENS, XSENS_SEGMENTS, SMPL, SMPL_X),
+)
+"""The families that are told by their names; of several that fit, the first."""

@@ -1,14 +1,13 @@
 """How well a motion follows the clip it was made from, and how its feet meet the ground."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from musclegym.motion.clip import Clip
-from musclegym.motion.families import find_family
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.motion.motion import Motion
+from musclegym.motion.name_maps import NameMap, find_family
 from musclegym.motion.retarget import leg_length_ratio, without_lead_in
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
@@ -47,7 +46,7 @@ class Quality:
     """Mean horizontal speed of the root [m/s]."""
 
 
-def measure(clip: Clip, motion: Motion, mapping: Mapping[str, str] | None = None) -> Quality:
+def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quality:
     """Compare a motion, made with `keep_place`, with its clip."""
     skeleton = motion.skeleton
     frames = place(skeleton, motion.q)
@@ -80,7 +79,7 @@ def bone_lengths(chain: Array) -> Array:
 
 
 def scaled_source(
-    clip: Clip, motion: Motion, frames: Frames, mapping: Mapping[str, str] | None = None
+    clip: Clip, motion: Motion, frames: Frames, mapping: NameMap | None = None
 ) -> dict[str, Array]:
     """Return body name -> path of its joint in the source, scaled by leg length, shape (frame, 3) [m].
 

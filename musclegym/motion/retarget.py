@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from musclegym.motion.angles import LIMBS, joint_angles
+from musclegym.motion.angles import joint_angles
 from musclegym.motion.clip import Clip
 from musclegym.motion.cycle import at_origin, close_cycle, thrice, velocities
-from musclegym.motion.families import Family, find_family
-from musclegym.motion.feet import plant_feet, shortest_turns
+from musclegym.motion.families import Family
+from musclegym.motion.feet import plant_feet
 from musclegym.motion.frames import foot_contacts, place
 from musclegym.motion.motion import Motion
+from musclegym.motion.name_maps import NameMap, find_family
+from musclegym.motion.rest_pose import t_pose_of
 from musclegym.rotation import Array
 from musclegym.skeleton import HINGE, Skeleton
 
@@ -35,7 +37,7 @@ def retarget(
     body: "Body",
     fps: float = 30.0,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: NameMap | None = None,
     cyclic: bool | None = None,
     keep_place: bool = False,
 ) -> Motion:
@@ -45,12 +47,13 @@ def retarget(
         clip: the recorded motion.
         body: who shall move, of the 23-body family.
         fps: frames per second of the motion [1/s].
-        mapping: body name -> joint name, for a skeleton of no known family; its zero pose must face +z, near
-            a T-pose.
+        mapping: a user's own map for a skeleton of no known family: body name -> joint name, or the path of
+            a TOML file (see `read_map`).
         cyclic: whether the motion repeats; by default as the clip says.
         keep_place: stay where the clip was recorded, instead of starting at x = z = 0 and heading along +z.
 
     Raises:
+        FileNotFoundError: if the mapping's file is missing.
         ValueError: if the skeleton is of no known family and there is no mapping, or the mapping does not
             fit.
     """
@@ -118,7 +121,7 @@ def copy_rotations(clip: Clip, skeleton: Skeleton) -> Array:
 def follow(clip: Clip, family: Family, skeleton: Skeleton) -> tuple[Array, float]:
     """Return the poses (frame, dof) that follow a clip, and the share of joint angles that limits changed."""
     rotation, position = clip.pose
-    turn = wanted_turns(rotation, t_pose(clip, family, skeleton), clip, family, skeleton)
+    turn = wanted_turns(rotation, t_pose_of(clip, family, skeleton), clip, family, skeleton)
     q, clipped = joint_angles(turn, skeleton)
     hips = [clip.joint(family.joints[name]) for name in ("FemurR", "FemurL")]
     own_hips = skeleton.joint_position[[skeleton.body("FemurR"), skeleton.body("FemurL")]].mean(axis=0)
@@ -140,19 +143,6 @@ def leg_length_ratio(clip: Clip, family: Family, skeleton: Skeleton) -> float:
         own += float(np.linalg.norm(bone))
         source += float(np.linalg.norm(clip.bone(family.joints[upper], family.joints[lower])))
     return own / source
-
-
-def t_pose(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array]:
-    """Return body name -> orientation (3, 3) of its joint when the source stands as the body at rest."""
-    out: dict[str, Array] = {}
-    for name, joint in family.joints.items():
-        out[name] = family.t_pose.get(name, np.eye(3))
-        end = LIMBS.get(name)
-        if end is not None and end in family.joints:
-            bone = skeleton.joint_position[skeleton.body(end)] - skeleton.joint_position[skeleton.body(name)]
-            source = out[name] @ clip.bone(joint, family.joints[end])
-            out[name] = shortest_turns(source[None], bone[None])[0] @ out[name]
-    return out
 
 
 def wanted_turns(

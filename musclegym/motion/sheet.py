@@ -12,6 +12,7 @@ from musclegym.motion.clip import Clip
 from musclegym.motion.cycle import heading
 from musclegym.motion.frames import place
 from musclegym.motion.motion import Motion
+from musclegym.motion.name_maps import NameMap
 from musclegym.motion.quality import scaled_source
 from musclegym.rotation import Array
 
@@ -22,9 +23,7 @@ SPACING = 1.05  # between neighbouring figures [m]
 Bones = list[tuple[str, Array, Array]]  # side, path of both ends (frame, 3)
 
 
-def draw_sheet(
-    pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: Mapping[str, str] | None = None
-) -> None:
+def draw_sheet(pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: NameMap | None = None) -> None:
     """Draw, for every clip and its motion made with `keep_place`, both from the side and from the front.
 
     Left limbs are blue, right ones red. From the side the figures face right; from the front their left is on
