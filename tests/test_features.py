@@ -51,7 +51,48 @@ def test_state_returns_from_features_and_placement(kind):
     states = kind(random_states(200))
     pose = LAYOUT.pose(states)
     back = LAYOUT.state(LAYOUT.from_features(LAYOUT.features(pose), LAYOUT.placement(pose)))
-    assert np.abs(np.asarray(back - states)).max() < 1e-9
+    assert np.abs(np.asarray(back - states)).max() < 1e-10
+
+
+@pytest.mark.parametrize("off", [1.0, 1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-18, 0.0])
+@pytest.mark.parametrize("root", ["upside down", "face up", "face down", "upright"])
+def test_poses_return_from_features_however_the_root_is_turned(root, off):
+    turn = {"upside down": np.pi, "face up": -np.pi / 2, "face down": np.pi / 2, "upright": 0.0}[root]
+    random = np.random.default_rng(1)
+    count = 200
+    states = random_states(count)
+    heading = np.zeros((count, 3))
+    heading[:, 1] = random.uniform(-np.pi, np.pi, count)
+    tilt = Rotation.from_rotvec(off * random.normal(size=(count, 3)))
+    rotation = Rotation.from_rotvec(heading) * Rotation.from_rotvec([turn, 0.0, 0.0]) * tilt
+    states[:, :3] = rotation.as_rotvec()
+    pose = LAYOUT.pose(states)
+    back = LAYOUT.from_features(LAYOUT.features(pose), LAYOUT.placement(pose))
+    for part, own in zip(back, pose, strict=True):
+        np.testing.assert_allclose(part, own, atol=1e-13)
+
+
+@pytest.mark.parametrize("off", [1e-3, 1e-6, 0.0])
+def test_features_next_to_upside_down_survive_single_precision(off):
+    states = random_states(50)
+    states[:, :3] = (
+        Rotation.from_rotvec([np.pi, 0.0, 0.0]) * Rotation.from_rotvec([off, 0.0, off])
+    ).as_rotvec()
+    pose = LAYOUT.pose(states.astype(np.float32))
+    back = LAYOUT.from_features(LAYOUT.features(pose), LAYOUT.placement(pose))
+    for part, own in zip(back, pose, strict=True):
+        assert part.dtype == np.float32
+        np.testing.assert_allclose(part, own, atol=1e-5)
+
+
+def test_gradients_are_finite_upside_down():
+    states = torch.zeros(2, LAYOUT.n_state, dtype=torch.float64)
+    states[:, 0] = np.pi
+    states.requires_grad_(True)
+    pose = LAYOUT.pose(states)
+    LAYOUT.state(LAYOUT.from_features(LAYOUT.features(pose), LAYOUT.placement(pose))).sum().backward()
+    assert states.grad is not None
+    assert torch.isfinite(states.grad).all()
 
 
 def test_numpy_and_torch_give_the_same_features():

@@ -62,10 +62,15 @@ def vector_from_rotation(rotation: Numbers) -> Numbers:
 def levelling(up: Numbers) -> Numbers:
     """Return the smallest rotations (..., 3, 3) that turn unit vectors `up` (..., 3) onto the y axis.
 
-    For `up` = -y, where none is smallest, half a turn about x.
+    For `up` = -y, where none is smallest, half a turn about x. Below the horizontal 1 / (1 + y) is taken as
+    (1 - y) / (x^2 + z^2), which keeps its precision next to -y.
     """
+    xp = array_module(up)
     x, y, z = up[..., 0], up[..., 1], up[..., 2]
-    scale = 1.0 / array_module(up).clip(1.0 + y, 1e-12, None)
+    square, below = x * x + z * z, y < 0.0
+    scale = xp.where(
+        below, (1.0 - y) / xp.where(square < 1e-30, 1.0, square), 1.0 / xp.where(below, 1.0, 1.0 + y)
+    )
     return matrix_of(
         [[1.0 - x * x * scale, -x, -x * z * scale], [x, y, z], [-x * z * scale, -z, y + x * x * scale]]
     )
