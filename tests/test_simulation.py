@@ -10,7 +10,8 @@ from musclegym.actuation import make_model, make_stage, torque_step
 from musclegym.body import Body, load_body
 from musclegym.link_frames import from_links, pose_vector, to_links
 from musclegym.rotation import Array
-from musclegym.simulation import Simulation, urdf
+from musclegym.simulation import Simulation
+from musclegym.urdf import urdf
 
 HZ = 1200
 
