@@ -7,12 +7,13 @@ colour a path by activation, and muscles painted over its picture are hidden by 
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
 from musclegym.body import Body, Kinematics
+from musclegym.envs.arrow import arrow_cones, checked_push
 from musclegym.envs.backdrop import cast_shadow, draw_ground
 from musclegym.envs.bones import Bones, Carver
 from musclegym.envs.camera import Camera, View
+from musclegym.envs.palette import activation_ramp, blend, draw_legend, encoding, linear
 from musclegym.envs.raster import (
     BELLY_PIECES,
     CONE_WIDTH,
@@ -26,6 +27,7 @@ from musclegym.envs.raster import (
     lay_over,
     make_spindles,
 )
+from musclegym.envs.terrain import Height, Terrain
 from musclegym.rotation import Array
 
 SPECIFIC_TENSION = 60e4
@@ -36,8 +38,6 @@ BELLY_SHARE = (0.5, 0.85)
 """Least and largest part of a path that is drawn as belly; fibres of pennate muscles overlap along it [-]."""
 TENDON_AT_ORIGIN = 0.3
 """Part of the tendon drawn at the origin; most tendons are longer at the insertion [-]."""
-ACTIVATION_COLOURS = ("#9fb1c4", "#d9867a", "#c4232b", "#7d0016")
-"""Colours at evenly spaced activations from 0 to 1, in sRGB; each is darker than the one before."""
 BONE, TENDON, GHOST = "#ece4d3", "#ece6da", "#4f86c6"
 SKY, FLOOR, LINE = ("#f1f3f6", "#d5dfeb"), "#dfe3e8", "#b3bcc7"
 GHOST_OPACITY = 0.42
@@ -92,7 +92,8 @@ class Renderer:
         self._shadow = np.zeros((SHADOW_SIZE, SHADOW_SIZE), dtype=np.float32)
         self._depth, self._colour = np.zeros(samples, np.float32), np.zeros((*samples, 3), np.float32)
         self._ghost_depth, self._ghost_colour = np.zeros(samples, np.float32), np.zeros_like(self._colour)
-        self._nothing = np.full(samples, np.inf, np.float32)
+        self._ground_depth = np.full(samples, np.inf, np.float32)
+        self._terrain: Terrain | None = None
 
     def draw(
         self,
@@ -100,6 +101,8 @@ class Renderer:
         activation: npt.ArrayLike | None = None,
         ghost: npt.ArrayLike | None = None,
         focus: npt.ArrayLike | None = None,
+        ground: Height | None = None,
+        push: npt.ArrayLike | None = None,
     ) -> Pixels:
         """Return a picture; equal arguments give equal pictures.
 
@@ -109,6 +112,10 @@ class Renderer:
             ghost: pose of a second, translucent body, shape (dof,).
             focus: point of the world in the picture's middle, shape (3,); by default the camera follows the
                 root over the ground, and upwards only in a leap, so that it does not bob with every step [m].
+            ground: height of the ground [m] at world x and z [m], arrays of one shape in and out; flat and at
+                0 if left out. The same function must always give the same heights.
+            push: where a force acts on the body [m] and the force [N], in the world, shape (2, 3); drawn as
+                an arrow.
 
         Returns:
             sRGB, shape (height, width, 3).
@@ -119,15 +126,21 @@ class Renderer:
         """
         kinematics = self.body.kinematics(q)
         colours = self._muscle_colours(activation)
+        arrow = None if push is None else checked_push(push)
         other = None if ghost is None else self.body.kinematics(ghost)
+        self._find_ground(ground)
         view = self.camera.look_at(self._target(kinematics, focus), self.width, self.height)
         self._draw_ground(kinematics, view)
         self._draw_solids(kinematics, view, linear(BONE), self._depth, self._colour)
         if self.body.n_muscles:
             self._draw_muscles(q, colours, view)
-        lay_over(self._layer, self._depth, self._colour, self._nothing, 1.0)
+        if arrow is not None:
+            cones = arrow_cones(arrow, view)
+            draw_cones(cones, np.arange(len(cones)), SUBSAMPLES * view.focal, self._depth, self._colour)
+        lay_over(self._layer, self._depth, self._colour, self._ground_depth, 1.0)
         if other is not None:
             self._draw_solids(other, view, linear(GHOST), self._ghost_depth, self._ghost_colour)
+            np.minimum(self._depth, self._ground_depth, out=self._depth)
             lay_over(self._layer, self._ghost_depth, self._ghost_colour, self._depth, GHOST_OPACITY)
         picture = np.empty((self.height, self.width, 3), dtype=np.uint8)
         encode(self._layer, self._code, picture)
@@ -156,8 +169,9 @@ class Renderer:
     def _target(self, kinematics: Kinematics, focus: npt.ArrayLike | None) -> Array:
         if focus is None:
             x, y, z = kinematics.joint_position[0]
-            leap = max(0.0, y - self.body.skeleton.joint_position[0, 1] - BOB)
-            return np.array([x, FILL * self.stature + leap, z])
+            level = 0.0 if self._terrain is None else self._terrain.level(x, z)
+            leap = max(0.0, y - level - self.body.skeleton.joint_position[0, 1] - BOB)
+            return np.array([x, level + FILL * self.stature + leap, z])
         target = np.asarray(focus, dtype=np.float64)
         if target.shape != (3,) or not np.isfinite(target).all():
             raise ValueError(
@@ -166,13 +180,29 @@ class Renderer:
             )
         return target
 
+    def _find_ground(self, ground: Height | None) -> None:
+        """Keep the ground's samples from picture to picture."""
+        if ground is None:
+            if self._terrain is not None:
+                self._ground_depth[:] = np.inf
+            self._terrain = None
+        elif self._terrain is None or self._terrain.height != ground:
+            self._terrain = Terrain(ground)
+
     def _draw_ground(self, kinematics: Kinematics, view: View) -> None:
         middle = kinematics.joint_position[0] * np.array([1.0, 0.0, 1.0])
         ends, radius = flesh(self.body, kinematics)
+        if self._terrain is not None:
+            ends[..., 1] -= self._terrain.height(ends[..., 0], ends[..., 2])
         cast_shadow(ends - middle, radius, SHADOW_CELL, self._shadow)
+        colours, at = np.array([linear(colour) for colour in (*SKY, FLOOR, LINE)]), middle[[0, 2]]
+        if self._terrain is not None:
+            self._terrain.around(*at)
+            self._terrain.draw(view, self._shadow, SHADOW_CELL, at, colours, self._layer, self._ground_depth)
+            return
         draw_ground(
-            view.eye, view.axes, view.focal, self._shadow, SHADOW_CELL, middle[[0, 2]],
-            np.array([linear(colour) for colour in SKY]), linear(FLOOR), linear(LINE), self._layer,
+            view.eye, view.axes, view.focal, self._shadow, SHADOW_CELL, at, colours[:2], colours[2],
+            colours[3], self._layer,
         )  # fmt: skip
 
     def _draw_solids(
@@ -239,62 +269,3 @@ def flesh(body: Body, kinematics: Kinematics) -> tuple[Array, Array]:
     axis = kinematics.rotation[np.arange(len(size)), :, longest]
     half = axis * np.maximum(0.5 * length - radius, 0.0)[:, None]
     return np.stack([kinematics.com - half, kinematics.com + half], axis=1), radius
-
-
-def linear(colour: str) -> Array:
-    """Return the linear RGB (3,) of an sRGB colour "#rrggbb" (IEC 61966-2-1)."""
-    value = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64) / 255.0
-    decoded = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return np.asarray(decoded, dtype=np.float64)
-
-
-def encoding(steps: int = 4096) -> Pixels:
-    """Return the sRGB bytes of `steps` linear values from 0 to 1."""
-    value = np.linspace(0.0, 1.0, steps)
-    coded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.round(255.0 * coded).astype(np.uint8)
-
-
-def activation_ramp(steps: int = 256) -> Array:
-    """Return linear RGB (steps, 3) of activations from 0 to 1, mixed in Oklab so that steps look even.
-
-    Oklab: Ottosson 2020, "A perceptual color space for image processing".
-    """
-    to_cone = np.array(
-        [
-            [0.4122214708, 0.5363325363, 0.0514459929],
-            [0.2119034982, 0.6806995451, 0.1073969566],
-            [0.0883024619, 0.2817188376, 0.6299787005],
-        ]
-    )
-    # Oklab is linear in the cube roots of the cones' responses, so mixing those is mixing in Oklab.
-    anchors = np.cbrt([to_cone @ linear(colour) for colour in ACTIVATION_COLOURS])
-    place = np.linspace(0.0, 1.0, len(anchors))
-    mixed = [np.interp(np.linspace(0.0, 1.0, steps), place, anchors[:, i]) for i in range(3)]
-    return np.clip(np.linalg.solve(to_cone, np.power(mixed, 3)).T, 0.0, 1.0).astype(np.float64)
-
-
-def draw_legend(height: int) -> Pixels:
-    """Return the colour bar of activation, RGBA, for a picture of that height."""
-    unit = height / 480.0
-    ink = (58, 66, 78)
-    bar_width, bar_height = int(120 * unit), max(2, int(8 * unit))
-    picture = Image.new("RGBA", (int(150 * unit), int(44 * unit)), (*ink, 0))
-    ramp = encoding()[np.round(activation_ramp(bar_width) * 4095).astype(np.int64)]
-    bar = Image.fromarray(np.repeat(ramp[None], bar_height, axis=0))
-    left, top = int(14 * unit), int(20 * unit)
-    picture.paste(bar, (left, top))
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(max(7, int(11 * unit)))
-    pen.text((left, int(4 * unit)), "muscle activation", fill=ink, font=font)
-    for share, text in ((0.0, "0"), (0.5, "0.5"), (1.0, "1")):
-        pen.text(
-            (left + share * bar_width, top + bar_height + 2 * unit), text, fill=ink, font=font, anchor="mt"
-        )
-    return np.asarray(picture)
-
-
-def blend(picture: Pixels, legend: Pixels) -> None:
-    """Lay the legend over the picture's lower left corner, as far as it fits."""
-    rows, columns = min(len(legend), len(picture)), min(legend.shape[1], picture.shape[1])
-    corner, over = picture[-rows:, :columns], legend[-rows:, :columns].astype(np.float64)
-    corner[:] = np.round(corner + (over[..., :3] - corner) * over[..., 3:] / 255.0).astype(np.uint8)

@@ -10,8 +10,9 @@ import pytest
 from musclegym.body import Body, load_body
 from musclegym.envs.bones import Carver
 from musclegym.envs.camera import Camera
+from musclegym.envs.palette import ACTIVATION_COLOURS, activation_ramp, encoding, linear
 from musclegym.envs.raster import CONE_WIDTH, ELLIPSOID_WIDTH, draw_cones, draw_ellipsoids, make_spindles
-from musclegym.envs.render import ACTIVATION_COLOURS, Renderer, activation_ramp, encoding, linear
+from musclegym.envs.render import Renderer
 from musclegym.muscle.path import MuscleSet
 from musclegym.rotation import Array
 from musclegym.skeleton import BALL, FREE, Skeleton
