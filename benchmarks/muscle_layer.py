@@ -72,10 +72,12 @@ def repeat_solve(count: int, tree: Tree, work: Workspace) -> None:
 
 
 @njit
-def repeat_muscles(count: int, tree: Tree, paths: Paths, work: Workspace, out: MuscleBuffers) -> None:
+def repeat_muscles(
+    count: int, tree: Tree, paths: Paths, qd: Array, work: Workspace, out: MuscleBuffers
+) -> None:
     """Compute the torque matrix `count` times."""
     for _ in range(count):
-        muscle_torques(tree, paths, work.rotation, work.position, work.axis, out)
+        muscle_torques(tree, paths, work.rotation, work.position, work.axis, qd, out)
 
 
 def microseconds(call: Callable[[int], object], count: int, rounds: int) -> float:
@@ -111,7 +113,9 @@ def kernel_times(body: Body, rounds: int) -> dict[str, float]:
         "kinematics": microseconds(lambda n: repeat_kinematics(n, tree, q, work), 2000, rounds),
         "mass matrix and bias": microseconds(lambda n: repeat_dynamics(n, tree, qd, work), 2000, rounds),
         "tree solve": microseconds(lambda n: repeat_solve(n, tree, work), 2000, rounds),
-        "torque matrix": microseconds(lambda n: repeat_muscles(n, tree, body.paths, work, out), 500, rounds),
+        "torque matrix": microseconds(
+            lambda n: repeat_muscles(n, tree, body.paths, qd, work, out), 500, rounds
+        ),
     }
     dense = repeated(lambda: np.linalg.solve(work.mass_matrix, work.bias))
     return {**times, "dense solve (NumPy)": microseconds(dense, 500, rounds)}

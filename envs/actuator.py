@@ -1,4 +1,4 @@
-"""Actuators: turn target poses or excitations into joint torques, physics step by physics step."""
+"""Actuators: turn target poses, excitations or fibre lengths into joint torques, step by step."""
 
 from collections.abc import Sequence
 
@@ -6,36 +6,45 @@ import numpy as np
 import numpy.typing as npt
 
 from musclegym.actuation import (
-    apply_activation,
+    chosen_step,
     demand_step,
+    length_step,
     make_model,
     make_stage,
+    measure_muscles_at,
     muscle_step,
     read_pose,
     torque_step,
 )
 from musclegym.body import Body
 from musclegym.envs.config import HumanoidConfig
-from musclegym.muscle.activation import advance_activation
+from musclegym.muscle.effort import Effort, clear, effort_of
 from musclegym.muscle.oracle import least_squares, muscle_entries
+from musclegym.muscle.physiology import muscle_config
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 
 Array32 = npt.NDArray[np.float32]
 
+LENGTH_STIFFNESS = 10.0
+"""Excitation per fibre length beyond the wanted one under `muscle_length` [-]."""
+LENGTH_DAMPING = 0.5
+"""Excitation per fibre velocity beyond the wanted one, likewise [s]."""
+
 
 class Actuator:
     """The muscles or joint torques of one body in one simulation.
 
-    `follow` or `excite` says what to do; `advance` then moves any number of bodies by one control step.
+    `follow`, `excite` or `aim` says what to do; `advance` then moves any number of bodies by one control
+    step, and `effort` says what it cost.
     """
 
     def __init__(self, body: Body, config: HumanoidConfig, simulation: Simulation) -> None:
         """Prepare buffers, and MuscleNN where it is used.
 
         Raises:
-            ValueError: if the body lacks the muscles that the actuation needs, or the weights belong to
-                another body.
+            ValueError: if the body lacks the muscles that the actuation needs, `config.muscles` does not fit
+                it, or the weights belong to another body.
             FileNotFoundError: if there are no weights of MuscleNN for the body.
         """
         self.kind = config.actuation
@@ -45,30 +54,68 @@ class Actuator:
                 f"muscles=..., or use actuation='torque'"
             )
         self.simulation = simulation
+        self.muscles = muscle_config(config.muscles)
         self.physics_dt = 1.0 / config.physics_hz
         self.physics_steps = config.physics_hz // config.control_hz
-        by_muscle = self.kind in ("muscle", "oracle")
-        self.steps_per_update = config.physics_hz // config.muscle_updates if by_muscle else 1
-        gains = np.zeros((2, body.n_dofs))
-        gains[0, 6:], gains[1, 6:] = config.kp, config.kd
-        hold = self.steps_per_update * self.physics_dt
-        self.model = make_model(body, gains[0], gains[1], self.physics_dt, hold)
+        self.by_choice = self.kind in ("muscle", "oracle")
+        self.steps_per_update = config.physics_hz // config.muscle_updates if self.by_choice else 1
+        self._gains = np.zeros((2, body.n_dofs))
+        self._gains[0, 6:], self._gains[1, 6:] = config.kp, config.kd
+        self.body = body
+        self.set_body(body)
         self.stage = make_stage(body)
         self.entries = muscle_entries(body)
-        self.activation = np.zeros(body.n_muscles if self.kind != "torque" else 0)
-        self.torque = np.zeros(body.n_dofs)
+        self.n_active = body.n_muscles if self.kind != "torque" else 0
         self.target, self.qd_target = np.zeros((2, body.n_dofs))
-        self.excitation = np.zeros(body.n_muscles)
         if self.kind == "muscle":
-            from musclegym.muscle.network import load_muscle_network, muscle_features
+            from musclegym.muscle.network import MuscleNN, load_muscle_network, muscle_features
 
-            self.network = load_muscle_network(body, config.muscle_weights)
+            weights = config.muscle_weights
+            self.network = weights if isinstance(weights, MuscleNN) else load_muscle_network(body, weights)
             self._features = muscle_features
+        if self.kind == "muscle_length":
+            self._reference = make_stage(body)
+            self.length, self.velocity = np.zeros((2, body.n_muscles))
 
-    def reset(self) -> None:
-        """Relax all muscles."""
-        self.activation[:] = 0.0
-        self.torque[:] = 0.0
+    @property
+    def activation(self) -> Array:
+        """Present activations, shape (muscle,), empty under `torque` [-]."""
+        return self.stage.activity.activation[: self.n_active]
+
+    @property
+    def fatigued(self) -> Array:
+        """Share of each muscle's fibres that are tired, shape (muscle,), empty under `torque` [-]."""
+        return self.stage.activity.fatigued[: self.n_active]
+
+    @property
+    def effort(self) -> Effort:
+        """What the last control step cost."""
+        return effort_of(self.stage.tally, self.n_active)
+
+    def set_body(self, body: Body) -> None:
+        """Drive another body with the same joints and muscles: of other size, mass or strength.
+
+        Raises:
+            ValueError: if its joints or muscles are others, or `muscles` does not fit it.
+        """
+        for what in ("dof_names", "muscle_names"):
+            if getattr(body, what) != getattr(self.body, what):
+                raise ValueError(
+                    f"an actuator can take over bodies with equal {what} only, but those of {body.name!r} "
+                    f"differ from those of {self.body.name!r}; make a new environment for it"
+                )
+        hold = self.steps_per_update * self.physics_dt
+        kp, kd = self._gains
+        self.model = make_model(body, kp, kd, self.physics_dt, hold, self.muscles, lags=not self.by_choice)
+        self.body = body
+
+    def reset(self, random: np.random.Generator) -> None:
+        """Relax all muscles; draw from `random` how tired each one is where `muscles` gives a range."""
+        activity = self.stage.activity
+        activity.activation[:], activity.excitation[:] = 0.0, 0.0
+        low, high = self.muscles.start_fatigue
+        activity.fatigued[:] = random.uniform(low, high, activity.fatigued.size) if high > 0.0 else 0.0
+        clear(self.stage.tally)
 
     def read(self) -> None:
         """Fill the stage with the simulation's present pose."""
@@ -80,36 +127,48 @@ class Actuator:
 
     def excite(self, excitation: Array) -> None:
         """Hold muscle excitations in [0, 1], shape (muscle,), during the next control step."""
-        self.excitation = excitation
+        self.stage.activity.excitation[:] = excitation
+
+    def aim(self, q: Array, qd: Array, offset: Array) -> None:
+        """Seek the fibre lengths of a pose, plus an offset, during the next control step.
+
+        Args:
+            q: the pose, shape (dof,).
+            qd: velocity there, whose fibre velocities are sought too, shape (dof,).
+            offset: what is added to the fibre lengths, in optimal ones, shape (muscle,) [-].
+        """
+        measure_muscles_at(self.model, q, qd, self._reference)
+        self.length[:] = self._reference.muscles.fibre_length + offset
+        self.velocity[:] = self._reference.muscles.fibre_velocity
 
     def demand(self, features: Array32 | None) -> None:
-        """Measure the muscles and the torque that is wanted of them; write a row of MuscleNN's features."""
+        """Measure the muscles and the torque that is wanted of them; write a row of MuscleNN's features.
+
+        Without a row, least squares choose the activations at once.
+        """
         demand_step(self.model, self.simulation.links, self.target, self.qd_target, self.stage)
-        muscles = self.stage.muscles
+        activity, wanted = self.stage.activity, self.stage.wanted
         if features is not None:
-            self._features(
-                muscles.torque_matrix, self.entries, muscles.passive_torque, self.stage.wanted, features
-            )
+            self._features(activity.columns, self.entries, activity.passive_torque, wanted, features)
         else:
-            active = (self.stage.wanted - muscles.passive_torque)[6:]
-            least_squares(muscles.torque_matrix, self.entries, active, self.activation)
+            active = (wanted - activity.passive_torque)[6:]
+            least_squares(activity.columns, self.entries, active, activity.share)
 
     def act(self, updated: bool) -> None:
         """Make one physics step.
 
         Args:
-            updated: whether `demand` has just measured the muscles of this step.
+            updated: whether the activations of this step have just been chosen, after `demand`.
         """
-        links, stage = self.simulation.links, self.stage
+        model, links, stage = self.model, self.simulation.links, self.stage
         if self.kind == "torque":
-            torque_step(self.model, links, self.target, self.qd_target, stage)
+            torque_step(model, links, self.target, self.qd_target, stage)
         elif updated:
-            apply_activation(self.model, self.activation, stage)
+            chosen_step(model, stage)
+        elif self.kind == "muscle_length":
+            length_step(model, links, self.length, self.velocity, (LENGTH_STIFFNESS, LENGTH_DAMPING), stage)
         else:
-            if self.kind == "excitation":
-                self.activation = advance_activation(self.activation, self.excitation, self.physics_dt)
-            muscle_step(self.model, links, self.activation, stage)
-        self.torque += stage.actuator / self.physics_steps
+            muscle_step(model, links, stage)
         self.simulation.step(stage.link_torque)
         self.simulation.read()
 
@@ -119,15 +178,15 @@ def advance(actuators: Sequence[Actuator]) -> None:
     first = actuators[0]
     network = first.network if first.kind == "muscle" else None
     for actuator in actuators:
-        actuator.torque[:] = 0.0
+        clear(actuator.stage.tally)
     for step in range(first.physics_steps):
-        update = first.kind in ("muscle", "oracle") and step % first.steps_per_update == 0
+        update = first.by_choice and step % first.steps_per_update == 0
         if update and network is not None:
             features = np.zeros((len(actuators), network.n_features), dtype=np.float32)
             for actuator, row in zip(actuators, features, strict=True):
                 actuator.demand(row)
-            for actuator, activation in zip(actuators, network.activate(features), strict=True):
-                actuator.activation[:] = activation
+            for actuator, share in zip(actuators, network.activate(features), strict=True):
+                actuator.stage.activity.share[:] = share
         elif update:
             for actuator in actuators:
                 actuator.demand(None)

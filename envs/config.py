@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from musclegym.body import Body, load_body
 from musclegym.motion import Clip, Motion
+from musclegym.muscle.physiology import MuscleConfig, muscle_config
 
-Actuation = Literal["torque", "muscle", "oracle", "excitation"]
+if TYPE_CHECKING:
+    from musclegym.muscle.network import MuscleNN
+
+Actuation = Literal["torque", "muscle", "oracle", "excitation", "muscle_length"]
 Task = Literal["track"]
 
 
@@ -21,6 +25,8 @@ NEEDED_BY = {
     "kp": FOLLOWING,
     "kd": FOLLOWING,
     "action_range": FOLLOWING,
+    "length_range": ("muscle_length",),
+    "muscles": ("muscle", "oracle", "excitation", "muscle_length"),
 }
 """Options that act under some actuations only."""
 
@@ -51,7 +57,8 @@ class HumanoidConfig:
 
     actuation: Actuation = "muscle"
     """What moves the joints: `torque` (stable PD), `muscle` (stable PD, MuscleNN, muscles), `oracle` (stable
-    PD, least squares, muscles) or `excitation` (the action excites the muscles)."""
+    PD, least squares, muscles), `excitation` (the action excites the muscles) or `muscle_length` (PD in
+    muscle space; the action offsets the fibre lengths that it seeks)."""
     body: str | Path | Body | Mapping[str, Any] = "human"
     """Name, path or loaded body, or the arguments of `load_body`: `{"name": "human", "height": 1.6}`."""
     motion: str | Path | Clip | Motion = "walk"
@@ -71,6 +78,11 @@ class HumanoidConfig:
     """Damping of the stable PD on every joint, sqrt(2 kp) as in MASS [N m s/rad]."""
     action_range: float = 0.5
     """Largest offset of the target pose from the reference, per joint coordinate [rad]."""
+    length_range: float = 0.1
+    """Largest offset of a wanted fibre length from the reference's under `muscle_length`, in optimal ones
+    [-]."""
+    muscles: MuscleConfig | Mapping[str, Any] | None = None
+    """Physiology of the muscles, or its settings by name: `{"force_velocity": True}`."""
     history: int = 0
     """How many past states [q, qd] end the observation, for motion priors."""
     weights: TrackWeights = field(default_factory=TrackWeights)
@@ -81,8 +93,8 @@ class HumanoidConfig:
     """The episode ends when the root is farther than this from the reference on the ground [m]."""
     start_noise: float = 0.0
     """Standard deviation of noise on the joint angles at the start [rad]."""
-    muscle_weights: str | Path | None = None
-    """Weights of MuscleNN; None for those shipped with the body."""
+    muscle_weights: "str | Path | MuscleNN | None" = None
+    """Weights of MuscleNN, or a loaded one; None for those shipped with the body."""
 
     def load_body(self) -> Body:
         """Return the body.
@@ -125,7 +137,8 @@ class HumanoidConfig:
         multiple("physics_hz", self.physics_hz, "muscle_hz", self.muscle_updates)
         multiple("muscle_hz", self.muscle_updates, "control_hz", self.control_hz)
         self._refuse_idle_options()
-        for name in ("kp", "kd", "action_range", "fall_drop", "lost_distance"):
+        muscle_config(self.muscles)
+        for name in ("kp", "kd", "action_range", "length_range", "fall_drop", "lost_distance"):
             if not getattr(self, name) > 0.0:
                 default = next(f.default for f in fields(self) if f.name == name)
                 raise ValueError(

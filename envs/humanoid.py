@@ -77,7 +77,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.simulation = Simulation(self.body, self.config.physics_hz)
         self.actuator = Actuator(self.body, self.config, self.simulation)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
-        excitation = self.config.actuation == "excitation"
+        excitation = self.config.actuation in ("excitation", "muscle_length")
         self.observation_layout = layout_of(self.body, excitation, self.config.history)
         size = self.observation_layout[-1].stop
         self.observation_space = spaces.Box(-BOUND, BOUND, (size,), np.float32)
@@ -108,7 +108,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             phase = float(self.np_random.uniform(0.0, 1.0 if self.motion.cyclic else 0.9))
         self._start_time, self._steps = phase * self.motion.duration, 0
         self.reference.start()
-        self.actuator.reset()
+        self.actuator.reset(self.np_random)
         q, qd = self.reference.at(self.time)
         if self.config.start_noise > 0.0:
             q[6:] += self.np_random.normal(0.0, self.config.start_noise, len(q) - 6)
@@ -133,6 +133,9 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             self.actuator.excite(0.5 * (command + 1.0))
         else:
             target, qd_target = self.reference.at(self.time + 1.0 / self.config.control_hz)
+            if self.config.actuation == "muscle_length":
+                self.actuator.aim(target, qd_target, self.config.length_range * command)
+                return
             target[6:] += self.config.action_range * command
             self.actuator.follow(target, qd_target)
 
@@ -185,14 +188,14 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             com_velocity=linear + np.cross(angular, work.com - work.position),
             angular_velocity=angular,
             activation=self.actuator.activation.copy(),
-            torque=self.actuator.torque.copy(),
+            torque=self.actuator.effort.torque,
             ground_force=self.simulation.ground_forces(),
         )
 
     def _observe(self) -> Array32:
         target, _ = self.reference.at(self.time + 1.0 / self.config.control_hz)
         error = self.body.skeleton.difference(self.state.q, target)
-        excitation = self.config.actuation == "excitation"
+        excitation = self.config.actuation in ("excitation", "muscle_length")
         past = list(self._past) if self.config.history else []
         return observe(self.state, error, self.reference.phase(self.time), excitation, past)
 

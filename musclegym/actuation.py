@@ -3,7 +3,9 @@
 The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a
 damper and, beyond the joint limits, a stiff spring. Springs and dampers act at the end of the step,
 implicitly, so that stiff ones are stable on bodies as light as toes. The stable PD looks ahead over the time
-for which its torque is held, which in muscle-driven bodies is the time between two muscle updates.
+for which its torque is held, which in muscle-driven bodies is the time between two muscle updates. The
+force-velocity relation is a damper too, the stiffest of all: its present value acts, and the change of
+velocity over the step is resisted.
 """
 
 from typing import NamedTuple
@@ -16,19 +18,32 @@ from musclegym.dynamics import (
     Workspace,
     bias_and_mass_matrix,
     implicit_torque,
+    joint_axes,
     make_workspace,
     stable_pd_spring,
 )
 from musclegym.link_frames import LinkFrames, from_links, link_frames, pose_vector, torque_to_links
+from musclegym.muscle.activity import (
+    Activity,
+    Dynamics,
+    advance_activity,
+    excite_by_length,
+    make_activity,
+    offer_choice,
+    take_choice,
+)
+from musclegym.muscle.effort import Tally, count_joints, count_muscles, count_update, make_tally
 from musclegym.muscle.path import Paths
+from musclegym.muscle.physiology import MuscleConfig
 from musclegym.muscle.transmission import (
     MuscleBuffers,
     activation_torque,
     make_muscle_buffers,
     muscle_torques,
+    velocity_damping,
 )
 from musclegym.rotation import Array
-from musclegym.skeleton import Tree, forward_kinematics
+from musclegym.skeleton import Tree, forward_kinematics, local_rotations
 
 JOINT_DAMPING = 0.4
 """Damping of every joint, as in MASS [N m s/rad]."""
@@ -38,7 +53,7 @@ LIMIT_DAMPING = 5.0
 """Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
 
 
-DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "actuator", "total", "none")
+DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "resist", "wanted", "actuator", "total", "none")
 
 
 class Model(NamedTuple):
@@ -47,6 +62,7 @@ class Model(NamedTuple):
     tree: Tree
     frames: LinkFrames
     paths: Paths
+    dynamics: Dynamics
     lower: Array  # (dof,) joint limits [rad]
     upper: Array  # (dof,)
     kp: Array  # (dof,) stiffness of the stable PD [N m/rad]
@@ -61,12 +77,15 @@ class Stage(NamedTuple):
 
     work: Workspace
     muscles: MuscleBuffers
+    activity: Activity
+    tally: Tally
     displacement: Array  # (3,) of the root from rest [m]
     q: Array  # (dof,)
     qd: Array  # (dof,)
     spring: Array  # (dof,) explicit part of all springs and dampers
     pd_spring: Array  # (dof,) explicit part of the stable PD
     damping: Array  # (dof,) implicit damping
+    resist: Array  # (dof,) of it, that of the force-velocity relation
     wanted: Array  # (dof,) torque that the stable PD asks for [N m]
     actuator: Array  # (dof,) torque of the actuators [N m]
     total: Array  # (dof,) torque of actuators and passive joints [N m]
@@ -74,12 +93,35 @@ class Stage(NamedTuple):
     link_torque: Array  # (dof - 6,) total torque, root left out, in link frames
 
 
-def make_model(body: Body, kp: Array, kd: Array, dt: float, hold: float) -> Model:
-    """Return the model of a body with stable PD gains kp and kd (dof,), physics step and hold time [s]."""
+def make_model(
+    body: Body,
+    kp: Array,
+    kd: Array,
+    dt: float,
+    hold: float,
+    muscles: MuscleConfig | None = None,
+    lags: bool = False,
+) -> Model:
+    """Return the model of a body.
+
+    Args:
+        body: the body.
+        kp: stiffness of the stable PD, shape (dof,) [N m/rad].
+        kd: damping of the stable PD, shape (dof,) [N m s/rad].
+        dt: physics step [s].
+        hold: time for which the stable PD's torque, and an excitation, is held [s].
+        muscles: physiology; the default one if left out.
+        lags: whether activation lags behind excitation where `muscles` leaves it open.
+
+    Raises:
+        ValueError: if `muscles` does not fit the body.
+    """
+    muscles = muscles or MuscleConfig()
     return Model(
         tree=body.skeleton.tree,
         frames=link_frames(body.skeleton),
-        paths=body.paths,
+        paths=muscles.paths(body),
+        dynamics=muscles.dynamics(dt, hold, lags),
         lower=np.ascontiguousarray(body.skeleton.lower),
         upper=np.ascontiguousarray(body.skeleton.upper),
         kp=np.ascontiguousarray(kp),
@@ -95,6 +137,8 @@ def make_stage(body: Body) -> Stage:
     return Stage(
         work=make_workspace(body.skeleton),
         muscles=make_muscle_buffers(body.paths, body.n_dofs),
+        activity=make_activity(body.n_muscles, body.n_dofs),
+        tally=make_tally(body.n_dofs),
         displacement=np.zeros(3),
         link_torque=np.zeros(body.n_dofs - 6),
         **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
@@ -143,21 +187,44 @@ def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> 
 
 @njit(cache=True)
 def measure_muscles(model: Model, stage: Stage) -> None:
-    """Fill `stage.muscles` for the pose that `stage` holds."""
-    work = stage.work
-    muscle_torques(model.tree, model.paths, work.rotation, work.position, work.axis, stage.muscles)
+    """Fill `stage.muscles` for the pose and velocity that `stage` holds."""
+    work, muscles = stage.work, stage.muscles
+    muscle_torques(model.tree, model.paths, work.rotation, work.position, work.axis, stage.qd, muscles)
 
 
 @njit(cache=True)
-def apply_activation(model: Model, activation: Array, stage: Stage) -> None:
-    """Write the joint torque of muscles at `activation` (muscle,) and of the passive joints into `stage`."""
+def measure_muscles_at(model: Model, q: Array, qd: Array, stage: Stage) -> None:
+    """Fill `stage.muscles` for a pose and velocity (dof,) of one's own."""
+    work = stage.work
+    stage.qd[:] = qd
+    local_rotations(model.tree, q, work.local)
+    forward_kinematics(model.tree, work.local, q[3:6], work.rotation, work.position, work.com)
+    joint_axes(model.tree, work.rotation, work.position, work.axis)
+    measure_muscles(model, stage)
+
+
+@njit(cache=True)
+def apply_activation(model: Model, stage: Stage) -> None:
+    """End a physics step: let the muscles pull, with the passive joints, and count what it costs.
+
+    The force-velocity relation resists the change of velocity over the step; what that takes off the muscles'
+    torque is part of `stage.actuator`.
+    """
+    activation = stage.activity.activation
+    advance_activity(model.dynamics, stage.activity)
     activation_torque(model.tree, model.paths, activation, stage.muscles, stage.actuator)
     passive_joints(model, model.dt, stage)
+    velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
+    for i in range(stage.q.size):
+        stage.damping[i] += stage.resist[i]
     spring, damping, total = stage.spring, stage.damping, stage.total
     implicit_torque(model.tree, stage.qd, spring, damping, stage.actuator, model.dt, stage.work, total)
     for i in range(stage.q.size):
         stage.total[i] += stage.actuator[i]
+        stage.actuator[i] -= model.dt * stage.resist[i] * stage.work.predicted[i]
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
+    count_joints(stage.actuator, stage.qd, model.dt, stage.tally)
+    count_muscles(stage.activity, stage.muscles, model.dt, stage.tally)
 
 
 @njit(cache=True)
@@ -168,19 +235,54 @@ def torque_step(model: Model, links: Array, target: Array, qd_target: Array, sta
     for i in range(stage.q.size):
         stage.actuator[i] = stage.wanted[i]
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
+    count_joints(stage.actuator, stage.qd, model.dt, stage.tally)
+    count_update(stage.wanted, stage.actuator, stage.tally)
 
 
 @njit(cache=True)
 def demand_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
-    """Write the torque that the muscles are asked for and measure them; `apply_activation` ends the step."""
+    """Write the torque that the muscles are asked for, and what they can choose from.
+
+    Whoever fills `stage.activity.share` then ends the step with `chosen_step`.
+    """
     read_pose(model, links, stage)
     want_torque(model, target, qd_target, stage)
     measure_muscles(model, stage)
+    offer_choice(model.tree, model.paths, model.dynamics, stage.muscles, stage.activity)
 
 
 @njit(cache=True)
-def muscle_step(model: Model, links: Array, activation: Array, stage: Stage) -> None:
-    """Write the link torque of one physics step at a given `activation` (muscle,)."""
+def chosen_step(model: Model, stage: Stage) -> None:
+    """Write the link torque of the physics step that `demand_step` began, and hold the chosen excitation."""
+    take_choice(model.tree, model.paths, model.dynamics, stage.activity)
+    count_update(stage.wanted, stage.activity.made, stage.tally)
+    apply_activation(model, stage)
+
+
+@njit(cache=True)
+def muscle_step(model: Model, links: Array, stage: Stage) -> None:
+    """Write the link torque of one physics step under the excitation that `stage.activity` holds."""
     read_pose(model, links, stage)
     measure_muscles(model, stage)
-    apply_activation(model, activation, stage)
+    apply_activation(model, stage)
+
+
+@njit(cache=True)
+def length_step(
+    model: Model, links: Array, length: Array, velocity: Array, gains: tuple[float, float], stage: Stage
+) -> None:
+    """Write the link torque of one physics step in which the muscles seek fibre lengths.
+
+    Args:
+        model: the body.
+        links: its state.
+        length: wanted fibre lengths in optimal ones, shape (muscle,) [-].
+        velocity: wanted rates of them, shape (muscle,) [1/s].
+        gains: excitation per fibre length [-] and per fibre velocity [s].
+        stage: buffers.
+    """
+    read_pose(model, links, stage)
+    measure_muscles(model, stage)
+    excitation = stage.activity.excitation
+    excite_by_length(stage.muscles, length, velocity, gains[0], gains[1], excitation)
+    apply_activation(model, stage)

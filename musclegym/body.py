@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,12 @@ from musclegym.dynamics import (
 )
 from musclegym.mass_xml import MASS_GRAVITY, Transmission, load_mass_muscles, load_mass_skeleton
 from musclegym.muscle.path import MuscleSet, Paths
-from musclegym.muscle.transmission import (
-    MuscleBuffers,
-    make_muscle_buffers,
-    muscle_torques,
-)
-from musclegym.muscle.velocity import path_velocities
+from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, muscle_torques
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton, body_velocities, forward_kinematics, local_rotations
+
+if TYPE_CHECKING:
+    from musclegym.muscle.physiology import MuscleConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +55,22 @@ class MuscleState:
     path_length: Array
     """Length from origin to insertion, shape (muscle,) [m]."""
     path_velocity: Array
-    """Rate of the path length, shape (muscle,) [m/s]; zero where no qd was given."""
+    """Rate of the path length, minus moment arm times qd, shape (muscle,) [m/s]; zero where no qd was given.
+
+    With `transmission="mass"`, whose moment arms are not those of its paths, the rate of the paths that would
+    have them."""
     length: Array
     """Path length as a fraction of the one in the rest pose, shape (muscle,) [-]."""
     fibre_length: Array
     """Fibre length as a fraction of the optimal one, shape (muscle,) [-]."""
+    fibre_velocity: Array
+    """Rate of the fibre length, in optimal ones, shape (muscle,) [1/s]; zero where no qd was given."""
     active_force: Array
     """Force along the tendon per unit activation, shape (muscle,) [N]."""
     passive_force: Array
     """Passive force along the tendon, shape (muscle,) [N]."""
+    moment_arm: Array
+    """Joint torque per unit force along the tendon, shape (dof, muscle) [m]."""
     torque_matrix: Array
     """Joint torque per unit activation, shape (dof, muscle) [N m]."""
     passive_torque: Array
@@ -120,7 +126,8 @@ class Body:
     @cached_property
     def rest_path_length(self) -> Array:
         """Path lengths in the rest pose, shape (muscle,) [m]."""
-        return self._measure(self._place(np.zeros(self.n_dofs))).path_length
+        none = np.zeros(self.n_dofs)
+        return self._measure(self._place(none), none, self.paths).path_length
 
     @cached_property
     def skeleton_hash(self) -> str:
@@ -157,28 +164,34 @@ class Body:
         """Return the joint positions (frame, body, 3) [m] of a motion q (frame, dof)."""
         return np.array([self._place(pose).position for pose in np.asarray(q)])
 
-    def muscles(self, q: npt.ArrayLike, qd: npt.ArrayLike | None = None) -> MuscleState:
+    def muscles(
+        self, q: npt.ArrayLike, qd: npt.ArrayLike | None = None, config: "MuscleConfig | None" = None
+    ) -> MuscleState:
         """Measure the muscles: paths, forces and joint torques.
 
+        Args:
+            q: pose, shape (dof,).
+            qd: velocity, shape (dof,); at rest if left out.
+            config: physiology to measure under, e.g. `MuscleConfig(force_velocity=True)`; the default one if
+                left out, whose forces do not depend on the velocity. Activation and fatigue scale the active
+                part of what is returned, by the activation.
+
         Raises:
-            ValueError: if q or qd has not `n_dofs` finite numbers.
+            ValueError: if q or qd has not `n_dofs` finite numbers, or `config` does not fit the body.
         """
-        work = self._place(q)
-        out = self._measure(work)
-        rate = np.zeros(self.n_muscles)
-        if qd is not None:
-            angular, linear = np.zeros_like(work.position), np.zeros_like(work.position)
-            velocity = self._check(qd, "qd")
-            body_velocities(self.skeleton.tree, work.rotation, work.position, velocity, angular, linear)
-            rate = path_velocities(self.muscle_set, out.waypoint, work.rotation, angular, linear)
+        velocity = np.zeros(self.n_dofs) if qd is None else self._check(qd, "qd")
+        paths = self.paths if config is None else config.paths(self)
+        out = self._measure(self._place(q), velocity, paths)
         return MuscleState(
             waypoints=out.waypoint,
             path_length=out.path_length,
-            path_velocity=rate,
+            path_velocity=out.path_velocity,
             length=out.path_length / self.rest_path_length,
             fibre_length=out.fibre_length,
+            fibre_velocity=out.fibre_velocity,
             active_force=out.active_force,
             passive_force=out.passive_force,
+            moment_arm=out.moment_arm.T,
             torque_matrix=out.torque_matrix.T,
             passive_torque=out.passive_torque,
         )
@@ -217,10 +230,10 @@ class Body:
         forward_kinematics(self.skeleton.tree, work.local, pose[3:6], work.rotation, work.position, work.com)
         return work
 
-    def _measure(self, work: Workspace) -> MuscleBuffers:
-        tree, out = self.skeleton.tree, make_muscle_buffers(self.paths, self.n_dofs)
+    def _measure(self, work: Workspace, qd: Array, paths: Paths) -> MuscleBuffers:
+        tree, out = self.skeleton.tree, make_muscle_buffers(paths, self.n_dofs)
         joint_axes(tree, work.rotation, work.position, work.axis)
-        muscle_torques(tree, self.paths, work.rotation, work.position, work.axis, out)
+        muscle_torques(tree, paths, work.rotation, work.position, work.axis, qd, out)
         return out
 
     def _dynamics(self, q: npt.ArrayLike, qd: npt.ArrayLike) -> Workspace:

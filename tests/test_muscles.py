@@ -115,7 +115,15 @@ def test_activation_torque_sums_columns_and_passive_torque(body: Body):
     now, place = body.muscles(q), body._dynamics(q, np.zeros(body.n_dofs))
     activation = np.random.default_rng(0).random(body.n_muscles)
     buffers, out = make_muscle_buffers(body.paths, body.n_dofs), np.empty(body.n_dofs)
-    muscle_torques(body.skeleton.tree, body.paths, place.rotation, place.position, place.axis, buffers)
+    muscle_torques(
+        body.skeleton.tree,
+        body.paths,
+        place.rotation,
+        place.position,
+        place.axis,
+        np.zeros(body.n_dofs),
+        buffers,
+    )
     activation_torque(body.skeleton.tree, body.paths, activation, buffers, out)
     expected = now.torque_matrix @ activation + now.passive_torque
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-9 * (1 + np.abs(expected).max()))

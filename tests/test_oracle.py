@@ -23,8 +23,10 @@ def muscles_of(matrix: list[list[float]], passive: list[float] | None = None) ->
         path_velocity=none,
         length=none,
         fibre_length=none,
+        fibre_velocity=none,
         active_force=none,
         passive_force=none,
+        moment_arm=np.zeros((0, 0)),
         torque_matrix=np.vstack([np.zeros((6, rows.shape[1])), rows]),
         passive_torque=np.r_[np.zeros(6), passive or np.zeros(len(rows))],
     )

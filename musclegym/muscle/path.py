@@ -30,10 +30,12 @@ class Paths(NamedTuple):
     chain_body: IntArray  # (link,)
     chain_dofs: IntArray  # (link,) number of DoFs of the body's joint
     chain_parent: IntArray  # (link,) place of the parent in the same chain, -1 if it is not in it
-    max_force: Array  # (muscle,) [N]
+    max_force: Array  # (muscle,) of the active fibres [N]
+    passive_force: Array  # (muscle,) at the strain where it equals the maximum isometric one; 0 for none [N]
     optimal_length: Array  # (muscle,) [m]
     slack_length: Array  # (muscle,) [m]
     pennation: Array  # (muscle,) [rad]
+    max_velocity: Array  # (muscle,) in optimal fibre lengths; inf where velocity does not matter [1/s]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +175,11 @@ class MuscleSet:
             chain_dofs=DOFS_OF_KIND[skeleton.joint_kind[chain_body]],
             chain_parent=np.array([parent for chain in parents for parent in chain], dtype=np.int64),
             max_force=np.ascontiguousarray(self.max_isometric_force, dtype=np.float64),
+            passive_force=np.ascontiguousarray(self.max_isometric_force, dtype=np.float64),
             optimal_length=np.ascontiguousarray(self.optimal_fibre_length, dtype=np.float64),
             slack_length=np.ascontiguousarray(self.tendon_slack_length, dtype=np.float64),
             pennation=np.ascontiguousarray(self.pennation_angle, dtype=np.float64),
+            max_velocity=np.full(self.n_muscles, np.inf),
         )
 
     def turned_dofs(self, skeleton: Skeleton) -> tuple[IntArray, IntArray]:

@@ -1,8 +1,9 @@
-"""From pose to muscle torque: path lengths, tensions and the torque matrix, as numba kernels.
+"""From pose and velocity to muscle torque: paths, moment arms, tensions and the torque matrix, in numba.
 
-The torque of a muscle under unit tension is minus the gradient of its path length (principle of virtual
-work); each waypoint pulls towards its neighbours, and the wrenches travel inwards along the muscle's chain of
-bodies.
+The torque of a muscle under unit tension, its moment arm, is minus the gradient of its path length (principle
+of virtual work); each waypoint pulls towards its neighbours, and the wrenches travel inwards along the
+muscle's chain of bodies. The same arms give the rate of the path length, so that the power of the muscles is
+that of the joints.
 """
 
 from typing import NamedTuple
@@ -10,20 +11,29 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from musclegym.muscle.hill import active_force_length, fibre_geometry, passive_force_length
+from musclegym.muscle.hill import (
+    active_force_length,
+    fibre_geometry,
+    force_velocity_slope,
+    passive_force_length,
+)
 from musclegym.muscle.path import Paths
 from musclegym.rotation import Array
 from musclegym.skeleton import Tree
 
 
 class MuscleBuffers(NamedTuple):
-    """What the kernels write about the muscles in the present pose."""
+    """What the kernels write about the muscles in the present state."""
 
     waypoint: Array  # (waypoint, 3) in the world [m]
     path_length: Array  # (muscle,) [m]
+    path_velocity: Array  # (muscle,) [m/s]
     fibre_length: Array  # (muscle,) as a fraction of the optimal one [-]
+    fibre_velocity: Array  # (muscle,) as a fraction of the optimal length in a second [1/s]
     active_force: Array  # (muscle,) per unit activation, along the tendon [N]
     passive_force: Array  # (muscle,) along the tendon [N]
+    damping: Array  # (muscle,) force per path velocity and unit activation, see `muscle_forces` [N s/m]
+    moment_arm: Array  # (muscle, dof) torque of unit tension [m]
     torque_matrix: Array  # (muscle, dof) per unit activation [N m]
     passive_torque: Array  # (dof,) [N m]
     wrench: Array  # (link, 6) scratch: of unit tension on the bodies of the chains
@@ -38,9 +48,13 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
     return MuscleBuffers(
         waypoint=np.zeros((waypoints, 3)),
         path_length=np.zeros(muscles),
+        path_velocity=np.zeros(muscles),
         fibre_length=np.zeros(muscles),
+        fibre_velocity=np.zeros(muscles),
         active_force=np.zeros(muscles),
         passive_force=np.zeros(muscles),
+        damping=np.zeros(muscles),
+        moment_arm=np.zeros((muscles, n_dofs)),
         torque_matrix=np.zeros((muscles, n_dofs)),
         passive_torque=np.zeros(n_dofs),
         wrench=np.zeros((paths.chain_body.size, 6)),
@@ -85,22 +99,6 @@ def place_waypoints(paths: Paths, rotation: Array, position: Array, out: MuscleB
 
 
 @njit(cache=True)
-def muscle_forces(paths: Paths, out: MuscleBuffers) -> None:
-    """Write fibre lengths, active forces per unit activation and passive forces along the tendons [N]."""
-    for muscle in range(paths.max_force.size):
-        length, cosine = fibre_geometry(
-            out.path_length[muscle],
-            paths.optimal_length[muscle],
-            paths.slack_length[muscle],
-            paths.pennation[muscle],
-        )
-        out.fibre_length[muscle] = length
-        force = paths.max_force[muscle] * cosine
-        out.active_force[muscle] = force * active_force_length(length)
-        out.passive_force[muscle] = force * passive_force_length(length)
-
-
-@njit(cache=True)
 def chain_wrenches(paths: Paths, out: MuscleBuffers) -> None:
     """Write the wrench of unit tension on each body of each chain, about the root, into `out.wrench`."""
     out.wrench[:] = 0.0
@@ -133,34 +131,81 @@ def chain_wrenches(paths: Paths, out: MuscleBuffers) -> None:
 
 
 @njit(cache=True)
-def chain_torques(tree: Tree, paths: Paths, axis: Array, out: MuscleBuffers) -> None:
-    """Hand the wrenches inwards along the chains; write the torque matrix and the passive torque."""
-    out.passive_torque[:] = 0.0
+def chain_arms(tree: Tree, paths: Paths, axis: Array, qd: Array, out: MuscleBuffers) -> None:
+    """Hand the wrenches inwards along the chains; write moment arms and path velocities."""
     for muscle in range(paths.max_force.size):
-        first = paths.chain_start[muscle]
-        active, passive = out.active_force[muscle], out.passive_force[muscle]
+        first, rate = paths.chain_start[muscle], 0.0
         for link in range(first, paths.chain_start[muscle + 1]):
             start = tree.dof_start[paths.chain_body[link]]
             for dof in range(start, start + paths.chain_dofs[link]):
                 arm = 0.0
                 for i in range(6):
                     arm += axis[dof, i] * out.wrench[link, i]
-                out.torque_matrix[muscle, dof] = active * arm
-                out.passive_torque[dof] += passive * arm
+                out.moment_arm[muscle, dof] = arm
+                rate -= arm * qd[dof]
             if paths.chain_parent[link] >= 0:
                 for i in range(6):
                     out.wrench[first + paths.chain_parent[link], i] += out.wrench[link, i]
+        out.path_velocity[muscle] = rate
+
+
+@njit(cache=True, error_model="numpy")
+def muscle_forces(paths: Paths, out: MuscleBuffers) -> None:
+    """Write fibre lengths and velocities, and the forces along the tendons.
+
+    The tendon is rigid, so that fibres of length l at the pennation angle p move at cos(p) times the path's
+    velocity. `out.damping` is the rise of the active force from the isometric one per path velocity: with it,
+    active_force = isometric force + damping * path_velocity.
+    """
+    for muscle in range(paths.max_force.size):
+        optimal = paths.optimal_length[muscle]
+        length, cosine = fibre_geometry(
+            out.path_length[muscle], optimal, paths.slack_length[muscle], paths.pennation[muscle]
+        )
+        rate = cosine * out.path_velocity[muscle] / optimal
+        relative = rate / paths.max_velocity[muscle]
+        isometric = paths.max_force[muscle] * cosine * active_force_length(length)
+        slope = force_velocity_slope(relative)
+        out.fibre_length[muscle], out.fibre_velocity[muscle] = length, rate
+        out.active_force[muscle] = isometric * (1.0 + slope * relative)
+        out.passive_force[muscle] = paths.passive_force[muscle] * cosine * passive_force_length(length)
+        out.damping[muscle] = isometric * slope * cosine / (optimal * paths.max_velocity[muscle])
+
+
+@njit(cache=True)
+def chain_torques(tree: Tree, paths: Paths, out: MuscleBuffers) -> None:
+    """Write the torque matrix and the passive torque from arms and forces."""
+    out.passive_torque[:] = 0.0
+    for muscle in range(paths.max_force.size):
+        active, passive = out.active_force[muscle], out.passive_force[muscle]
+        for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                arm = out.moment_arm[muscle, dof]
+                out.torque_matrix[muscle, dof] = active * arm
+                out.passive_torque[dof] += passive * arm
 
 
 @njit(cache=True)
 def muscle_torques(
-    tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, out: MuscleBuffers
+    tree: Tree, paths: Paths, rotation: Array, position: Array, axis: Array, qd: Array, out: MuscleBuffers
 ) -> None:
-    """Fill `out` for a pose: joint frames (body, 3, 3), joint positions (body, 3), DoF axes (dof, 6)."""
+    """Fill `out` for a state.
+
+    Args:
+        tree: the skeleton.
+        paths: the muscles.
+        rotation: joint frames in the world, shape (body, 3, 3).
+        position: joint positions, shape (body, 3) [m].
+        axis: motion of each DoF about the root's position, shape (dof, 6).
+        qd: generalised velocity, shape (dof,).
+        out: buffers to fill.
+    """
     place_waypoints(paths, rotation, position, out)
-    muscle_forces(paths, out)
     chain_wrenches(paths, out)
-    chain_torques(tree, paths, axis, out)
+    chain_arms(tree, paths, axis, qd, out)
+    muscle_forces(paths, out)
+    chain_torques(tree, paths, out)
 
 
 @njit(cache=True)
@@ -176,3 +221,27 @@ def activation_torque(
             start = tree.dof_start[paths.chain_body[link]]
             for dof in range(start, start + paths.chain_dofs[link]):
                 out[dof] += level * muscles.torque_matrix[muscle, dof]
+
+
+@njit(cache=True)
+def velocity_damping(tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array) -> None:
+    """Write joint dampers (dof,), nowhere weaker than the muscles' force-velocity relation, into `out`.
+
+    The torque of the relation is minus D qd with D the sum over muscles of activation damping arm arm^T. The
+    diagonal of the row sums of |D| exceeds D (by diagonal dominance), so that a step which resists the change
+    of velocity by it is stable however light the limb. All zero where velocity does not matter.
+    """
+    out[:] = 0.0
+    for muscle in range(activation.size):
+        damping = activation[muscle] * muscles.damping[muscle]
+        if damping == 0.0:
+            continue
+        reach = 0.0
+        for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                reach += abs(muscles.moment_arm[muscle, dof])
+        for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                out[dof] += damping * reach * abs(muscles.moment_arm[muscle, dof])
