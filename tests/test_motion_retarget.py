@@ -15,7 +15,7 @@ from musclegym.motion.frames import feet, lowest_sole, place
 from musclegym.motion.load import embedded_files, load_clip
 from musclegym.motion.motion import carried_on
 from musclegym.motion.name_maps import find_family
-from musclegym.motion.quality import measure
+from musclegym.motion.quality import measure, skating_ratio
 from musclegym.motion.retarget import copy_rotations, follow
 
 SOURCES = {  # one clip of each archive, and how much of it
@@ -283,3 +283,31 @@ def test_feet_are_the_bodies_that_touch_the_ground(body):
     left, right = feet(body.skeleton)
     assert [body.body_names[i] for i in left] == ["TalusL", "FootThumbL", "FootPinkyL"]
     assert [body.body_names[i] for i in right] == ["TalusR", "FootThumbR", "FootPinkyR"]
+
+
+def ball_of_a_foot(speed: float, height: float, fps: float) -> np.ndarray:
+    """A foot that moves for two seconds at one speed and height, and one that stands."""
+    along = np.arange(int(2 * fps) + 1) / fps * speed
+    moving = np.stack([np.zeros_like(along), np.full_like(along, height), along], axis=1)
+    return np.stack([moving, np.zeros_like(moving)], axis=1)
+
+
+@pytest.mark.parametrize("fps", [20.0, 30.0, 120.0])
+def test_skating_counts_feet_that_are_low_and_fast_at_any_frame_rate(fps):
+    # Of 40 steps, the two at each end lack frames in their mean: 3 and 4 fifths of 0.6 m/s are too slow.
+    assert skating_ratio(ball_of_a_foot(0.6, 0.04, fps), fps) == pytest.approx(36 / 40)
+    assert skating_ratio(ball_of_a_foot(0.4, 0.04, fps), fps) == 0.0
+    assert skating_ratio(ball_of_a_foot(0.6, 0.06, fps), fps) == 0.0
+
+
+def test_one_fast_step_of_a_slow_foot_is_no_skating():
+    foot = ball_of_a_foot(0.0, 0.04, 20.0)
+    foot[20:, 0, 2] += 0.1  # 2 m/s for one frame, 0.4 m/s over five
+    assert skating_ratio(foot, 20.0) == 0.0
+
+
+@pytest.mark.parametrize("name", ["walk", "run"])
+def test_feet_skate_less_than_the_source_and_within_the_bar(body, name):
+    clip = load_clip(name)
+    quality = measure(clip, retarget(clip, body, cyclic=False, keep_place=True))
+    assert quality.skating <= min(0.05, quality.source_skating + 0.01)

@@ -30,6 +30,7 @@ COLUMNS = {  # figure -> heading and format in the table
     "world_error": ("world mm", ".1f"),
     "sliding": ("sliding", ".3f"),
     "skating": ("skating", ".3f"),
+    "source_skating": ("source's", ".3f"),
     "penetration": ("under mm", ".2f"),
     "deepest": ("deepest", ".1f"),
     "clipped": ("clipped", ".3f"),
@@ -44,8 +45,8 @@ class InspectConfig:
     elbows and wrists from the source's, limb root on limb root, with the source's bones scaled to the
     body's; world mm, the same in the world, with the whole source scaled by leg length; sliding, share of
     frames in which a sole moves while it touches the ground; skating, share in which the ball of a foot is
-    low and fast; under mm and deepest, mean and largest depth of the soles under the ground; clipped, share
-    of joint angles that limits changed.
+    low and fast, 20 frames a second, and source's, the same of the source; under mm and deepest, mean and
+    largest depth of the soles under the ground; clipped, share of joint angles that limits changed.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]

@@ -15,9 +15,9 @@ TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the gro
 TOES_SMOOTHING = 0.03  # time constant with which they do [s]
 LONGEST_GAP = 0.1  # for so long a standing foot may be faster without leaving the ground [s]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
-CLEARANCE = (
-    0.02  # least height of a swinging foot [m]; toes clear the ground by 13 mm (Winter 1992, Phys Ther 72)
-)
+# Least height of a swinging foot [m]. Toes clear the ground by 13 mm (Winter 1992, Phys Ther 72); with 25 mm
+# the ball of the foot, 26 mm higher, swings above the 50 mm below which it counts as skating.
+CLEARANCE = 0.025
 ROOT_SMOOTHING = 0.07  # time constant with which the root's height follows what the feet need [s]
 LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for side in "LR"}
 

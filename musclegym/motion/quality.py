@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musclegym.motion.clip import Clip
+from musclegym.motion.families import Family
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.motion.motion import Motion
 from musclegym.motion.name_maps import NameMap, find_family
+from musclegym.motion.rest_pose import t_pose_of
 from musclegym.motion.retarget import leg_length_ratio, without_lead_in
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
@@ -20,6 +22,9 @@ LIMB_JOINTS = tuple(
 TOUCHING = 0.01  # height below which a sole point touches the ground [m]
 LOW = 0.05  # height below which a foot joint can skate [m] (Karunratanakul et al. 2023)
 SLIDING = 0.5  # planar speed above which it skates [m/s] (the same)
+SKATING_FPS = 20.0  # frame rate of HumanML3D, which the measure's mean over five frames is meant for [1/s]
+STILL = 0.2  # speed below which the ball of a source's foot stands [m/s]
+BALLS = {"Talus" + side: "FootThumb" + side for side in "LR"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,11 @@ class Quality:
     sliding: float
     """Share of frames in which the lowest point of a foot is below 10 mm and faster than 0.5 m/s."""
     skating: float
-    """Share of frames in which the ball of a foot is low (below 50 mm) and fast (0.5 m/s), the metric of
-    motion generators. A foot that swings close to the ground counts too: recorded walks score 0.05 to 0.2."""
+    """Share of frames, 20 a second, in which the ball of a foot is low (below 50 mm) and fast (0.5 m/s), the
+    metric of motion generators. A foot that swings close to the ground counts too."""
+    source_skating: float
+    """The same of the source: of the body's foot on the source's ankle, where the body's leg would not have
+    moved it."""
     penetration: float
     """Mean depth of the lowest sole point below the ground, zeros included [mm]."""
     deepest: float
@@ -50,7 +58,9 @@ def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quali
     """Compare a motion, made with `keep_place`, with its clip."""
     skeleton = motion.skeleton
     frames = place(skeleton, motion.q)
-    source = scaled_source(clip, motion, frames, mapping)
+    clip, family = as_followed(clip, motion), find_family(clip, mapping)
+    source = scaled_source(clip, motion, frames, family)
+    balls = frames.position[:, [skeleton.body(name) for name in BALLS.values()]]
     limb, world = [], []
     for names in LIMB_JOINTS:
         own = frames.position[:, [skeleton.body(name) for name in names]]
@@ -65,7 +75,8 @@ def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quali
         limb_error=1000.0 * float(np.mean(limb)),
         world_error=1000.0 * float(np.mean(world)),
         sliding=sliding_ratio(skeleton, frames, motion.fps),
-        skating=skating_ratio(frames, [skeleton.body("FootThumbL"), skeleton.body("FootThumbR")], motion.fps),
+        skating=skating_ratio(balls, motion.fps),
+        source_skating=skating_ratio(source_balls(clip, family, source, motion), motion.fps),
         penetration=1000.0 * float(depth.mean()),
         deepest=1000.0 * float(depth.max()),
         clipped=motion.clipped,
@@ -87,7 +98,7 @@ def scaled_source(
     """
     family = find_family(clip, mapping)
     skeleton = motion.skeleton
-    clip = replace(without_lead_in(clip), cyclic=motion.cyclic).resample(motion.fps)
+    clip = as_followed(clip, motion)
     ratio = leg_length_ratio(clip, family, skeleton)
     position = clip.pose[1]
     paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}
@@ -95,6 +106,35 @@ def scaled_source(
     own = frames.position[:, [skeleton.body(name) for name in hips]]
     shift = (own - np.stack([paths[name] for name in hips], axis=1)).mean(axis=(0, 1))
     return {body: path + shift for body, path in paths.items()}
+
+
+def as_followed(clip: Clip, motion: Motion) -> Clip:
+    """Return the clip with the frames that the motion was made from."""
+    return replace(without_lead_in(clip), cyclic=motion.cyclic).resample(motion.fps)
+
+
+def source_balls(clip: Clip, family: Family, source: dict[str, Array], motion: Motion) -> Array:
+    """Return the path of the balls of the body's feet, put on the source's ankles, shape (frame, 2, 3) [m].
+
+    Each is at its height at rest, in the median, while it stands still.
+
+    Args:
+        clip: the frames that the motion was made from.
+        family: of its skeleton.
+        source: body name -> path of its joint, scaled (see `scaled_source`).
+        motion: of the body.
+    """
+    skeleton = motion.skeleton
+    rest = t_pose_of(clip, family, skeleton)
+    balls = []
+    for talus, ball in BALLS.items():
+        at_rest = skeleton.joint_position[skeleton.body(ball)]
+        turn = clip.pose[0][:, clip.joint(family.joints[talus])] @ rest[talus].T
+        path = source[talus] + turn @ (at_rest - skeleton.joint_position[skeleton.body(talus)])
+        still = np.linalg.norm(np.gradient(path, 1.0 / motion.fps, axis=0), axis=1) < STILL
+        ground = np.median(path[still, 1]) if still.any() else path[:, 1].min()
+        balls.append(path - [0.0, ground - at_rest[1], 0.0])
+    return np.stack(balls, axis=1)
 
 
 def sliding_ratio(skeleton: Skeleton, frames: Frames, fps: float) -> float:
@@ -110,10 +150,20 @@ def sliding_ratio(skeleton: Skeleton, frames: Frames, fps: float) -> float:
     return float(slides.mean())
 
 
-def skating_ratio(frames: Frames, feet: list[int], fps: float) -> float:
-    """Return the share of frames in which a foot joint is low, and fast at once and over five frames."""
-    foot = frames.position[:, feet]
-    speed = np.linalg.norm(np.diff(foot[..., [0, 2]], axis=0), axis=2) * fps
+def skating_ratio(feet: Array, fps: float) -> float:
+    """Return the share of frames in which a foot is low, and fast at once and over five frames.
+
+    Args:
+        feet: paths of points of the feet, shape (frame, foot, 3) [m]; sampled anew 20 times a second.
+        fps: their frame rate [1/s].
+    """
+    own = np.arange(len(feet)) / fps
+    times = np.arange(0.0, own[-1] + 1e-9, 1.0 / SKATING_FPS)
+    flat = feet.reshape(len(feet), -1)
+    foot = np.stack([np.interp(times, own, path) for path in flat.T], axis=1).reshape(len(times), -1, 3)
+    speed = np.linalg.norm(np.diff(foot[..., [0, 2]], axis=0), axis=2) * SKATING_FPS
+    if not len(speed):
+        return 0.0
     width = min(5, len(speed))
     kernel = np.ones(width) / width
     mean = np.stack([np.convolve(column, kernel, mode="same") for column in speed.T], axis=1)
