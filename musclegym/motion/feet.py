@@ -15,10 +15,12 @@ TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the gro
 TOES_SMOOTHING = 0.03  # time constant with which they do [s]
 LONGEST_GAP = 0.1  # for so long a standing foot may be faster without leaving the ground [s]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
-# Least height of a swinging foot [m]. Toes clear the ground by 13 mm (Winter 1992, Phys Ther 72); with 25 mm
-# the ball of the foot, 26 mm higher, swings above the 50 mm below which it counts as skating.
-CLEARANCE = 0.025
+CLEARANCE = (
+    0.02  # least height of a swinging foot [m]; toes clear the ground by 13 mm (Winter 1992, Phys Ther 72)
+)
+BALL_CLEARANCE = 0.052  # least height of the joint at its ball [m]: a lower one counts as skating
 ROOT_SMOOTHING = 0.07  # time constant with which the root's height follows what the feet need [s]
+BALLS = {side: "FootThumb" + side for side in "LR"}
 LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for side in "LR"}
 
 
@@ -27,7 +29,8 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
 
     A foot stands while its lowest point is slow and low. Then that point is held in place: the whole body is
     shifted in height, and each leg is bent and swung until its ankle is where the standing foot asks for;
-    between two stands the correction changes evenly. A swinging foot is lifted until it clears the ground.
+    between two stands the correction changes evenly. A swinging foot is lifted until it and the joint at its
+    ball clear the ground.
     """
     frames = place(skeleton, q)
     ground = ground_height(skeleton, frames, fps)
@@ -36,7 +39,13 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
     q = bend_toes(skeleton, q, fps)
     frames = place(skeleton, q)
     shifts = np.stack(
-        [foot_shift(sole_points(skeleton, frames, side), fps) for side in feet(skeleton)], axis=1
+        [
+            foot_shift(
+                sole_points(skeleton, frames, bodies), frames.position[:, skeleton.body(BALLS[side])], fps
+            )
+            for side, bodies in zip("LR", feet(skeleton), strict=True)
+        ],
+        axis=1,
     )
     rise = gaussian_filter1d(shifts[..., 1].mean(axis=1), ROOT_SMOOTHING * fps, mode="nearest")
     ankles = [
@@ -92,8 +101,14 @@ def bend_toes(skeleton: Skeleton, q: Array, fps: float) -> Array:
     return out
 
 
-def foot_shift(points: Array, fps: float) -> Array:
-    """Return how a foot must move to stand still on the ground, from its sole points, (frame, 3) [m]."""
+def foot_shift(points: Array, ball: Array, fps: float) -> Array:
+    """Return how a foot must move to stand still on the ground and swing above it, shape (frame, 3) [m].
+
+    Args:
+        points: its sole points, shape (frame, point, 3) [m].
+        ball: the joint at its ball, shape (frame, 3) [m].
+        fps: frame rate [1/s].
+    """
     height, speed, lowest = lowest_points(points, fps)
     near = np.abs(height) < NEAR
     gap = np.ones(2 * round(0.5 * LONGEST_GAP * fps) + 1)
@@ -107,8 +122,10 @@ def foot_shift(points: Array, fps: float) -> Array:
             shift[inside] = hold(points[inside], lowest[inside])
         every, standing = np.arange(len(points)), np.flatnonzero(stands)
         shift = np.stack([np.interp(every, standing, shift[standing, axis]) for axis in range(3)], axis=1)
-    clearance = CLEARANCE * np.clip((speed - SLOW) / SLOW, 0.0, 1.0)
-    shift[:, 1] = np.maximum(shift[:, 1], clearance - height)
+    swings = np.clip((speed - SLOW) / SLOW, 0.0, 1.0)
+    shift[:, 1] = np.maximum(shift[:, 1], swings * CLEARANCE - height)
+    lack = BALL_CLEARANCE - ball[:, 1] - shift[:, 1]
+    shift[:, 1] += swings * np.maximum(lack, 0.0)
     return shift
 
 
