@@ -1,13 +1,15 @@
 """BVH files: the `bvh` package reads the hierarchy, NumPy the numbers."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-from bvh import Bvh, BvhNode
-from scipy.spatial.transform import Rotation
 
+from musclegym.motion.bvh_hierarchy import Joint, read_hierarchy
+from musclegym.motion.channels import compose
 from musclegym.motion.clip import Clip, infer_unit
+from musclegym.motion.text import LARGEST, check_rate, check_size, is_number, read_text, without_comments
 from musclegym.rotation import Array
 
 MOVING = 0.02  # a bone whose length changes by more than this is no rigid bone [m]
@@ -20,7 +22,7 @@ def read_bvh(
 
     Each joint's rotation is composed in the order of its own channels. Position channels replace the joint's
     OFFSET. Joints above the one that moves are folded into it: some files pin the root and move its only
-    child.
+    child. A frame time that is the rounding of a whole number of frames per second stands for that number.
 
     Args:
         path: the file.
@@ -29,10 +31,10 @@ def read_bvh(
         trust_rows: take the rows there are when the header promises another number of them.
 
     Raises:
-        ValueError: if the file breaks the format; the message names file, line, rule and cure.
+        ValueError: if the file breaks the format or the limits of `musclegym.motion.text`; the message names
+            file, line, rule and cure.
     """
-    lines = path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
-    lines = [re.sub(r"#.*", "", line) if "#" in line else line for line in lines]
+    lines = without_comments(read_text(path))
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(
@@ -40,154 +42,73 @@ def read_bvh(
             f"none; the file is truncated or no BVH: export it again"
         )
     joints = read_hierarchy(path, lines[:start])
-    frames, frame_time, first = read_header(path, lines, start)
-    width = sum(len(joint.channels) for joint in joints)
-    rows = read_rows(path, lines, first, width)
+    frames, rate, first = read_header(path, lines, start, fps)
+    rows = read_rows(path, lines, first, sum(len(joint.channels) for joint in joints))
     if len(rows) != frames and not trust_rows:
         raise ValueError(
             f"{path}:{start + 2}: the header promises {frames} frames, but {len(rows)} rows follow; the file "
             "is truncated or its header wrong: export it again, or read the rows there are with "
             "trust_rows=True"
         )
-    return build_clip(path, joints, rows, 1.0 / frame_time if fps is None else fps, unit)
+    check_size(path, len(joints), len(rows))
+    return build_clip(path, joints, rows, rate, unit)
 
 
-class Joint:
-    """A joint as the file states it."""
+def read_header(path: Path, lines: list[str], start: int, fps: float | None) -> tuple[int, float, int]:
+    """Return the number of frames, the frame rate [1/s] and the index of the first row of numbers.
 
-    def __init__(self, name: str, parent: int, offset: list[float], channels: list[str]):
-        """Hold name, index of the parent (-1 for the root), OFFSET [file units] and channel names."""
-        self.name = name
-        self.parent = parent
-        self.offset = offset
-        self.channels = channels
-
-
-def normalise(path: Path, lines: list[str]) -> str:
-    """Return the hierarchy with one statement per line and no blanks in names, as the `bvh` package needs it.
+    Args:
+        path: the file.
+        lines: all its lines.
+        start: index of the line MOTION.
+        fps: frame rate that replaces the file's [1/s].
 
     Raises:
-        ValueError: if braces do not balance or a line is no statement of a hierarchy.
+        ValueError: if `Frames:` or `Frame Time:` is missing or out of range.
     """
-    depth = 0
-    out = []
-    for number, line in enumerate(lines, start=1):
-        for statement in re.split(r"([{}])", line):
-            words = statement.split()
-            if not words:
-                continue
-            key = words[0].upper()
-            depth += (key == "{") - (key == "}")
-            if key not in ("HIERARCHY", "ROOT", "JOINT", "END", "{", "}", "OFFSET", "CHANNELS") or depth < 0:
-                raise ValueError(
-                    f"{path}:{number}: a hierarchy is made of ROOT, JOINT, End Site, OFFSET, CHANNELS and "
-                    f"matching braces, but here is {statement.strip()!r}; repair this line or export the "
-                    "file again"
-                )
-            if key in ("ROOT", "JOINT"):
-                words = [key, "_".join(words[1:]) or f"joint_{number}"]
-            out.append("End Site" if key == "END" else " ".join([key, *words[1:]]))
-    if depth:
-        raise ValueError(
-            f"{path}:{len(lines)}: every brace of the hierarchy must be closed, but {depth} are open at its "
-            "end; the file is truncated: export it again"
-        )
-    return "\n".join(out) + "\n"
-
-
-def read_hierarchy(path: Path, lines: list[str]) -> list[Joint]:
-    """Return the joints of the hierarchy, parents first.
-
-    Raises:
-        ValueError: if there is not one root, or a joint's OFFSET or CHANNELS are missing or wrong.
-    """
-    tree = Bvh(normalise(path, lines))
-    top = next(tree.root.filter("HIERARCHY"), tree.root)
-    roots = [*top.filter("ROOT"), *(tree.root.filter("ROOT") if top is not tree.root else ())]
-    if len(roots) != 1:
-        raise ValueError(
-            f"{path}: a BVH file has one ROOT, but this has {len(roots)}; split it, one skeleton a file"
-        )
-    joints: list[Joint] = []
-    pending = [(roots[0], -1)]
-    while pending:
-        node, parent = pending.pop()
-        joints.append(read_joint(path, node, parent))
-        pending += [(child, len(joints) - 1) for child in reversed(list(node.filter("JOINT")))]
-    names = [joint.name for joint in joints]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(
-            f"{path}: joint names must be unique, but {', '.join(twice)} occur twice; rename them"
-        )
-    return joints
-
-
-def read_joint(path: Path, node: BvhNode, parent: int) -> Joint:
-    """Return one joint.
-
-    Raises:
-        ValueError: if its OFFSET or CHANNELS are missing or wrong.
-    """
-    offsets, channels = list(node.filter("OFFSET")), list(node.filter("CHANNELS"))
-    try:
-        (offset,), (channel,) = offsets, channels
-        numbers = [float(word) for word in offset.value[1:]]
-        count, names = int(channel.value[1]), [word.capitalize() for word in channel.value[2:]]
-        known = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
-        sound = (
-            len(numbers) == 3
-            and np.isfinite(numbers).all()
-            and count == len(names) == len(set(names) & known)
-        )
-    except (ValueError, IndexError):
-        sound, numbers, names = False, [], []
-    if not sound:
-        given = [" ".join(item.value) for item in [*offsets, *channels]]
-        raise ValueError(
-            f"{path}: joint {node.value[1]!r} needs one OFFSET of 3 numbers and one CHANNELS with as many "
-            f"different names (Xposition ... Zrotation) as it says, but has {given or 'neither'}; repair it "
-            "or export the file again"
-        )
-    return Joint(node.value[1], parent, numbers, names)
-
-
-def read_header(path: Path, lines: list[str], start: int) -> tuple[int, float, int]:
-    """Return the number of frames, the frame time [s] and the index of the first row of numbers.
-
-    Raises:
-        ValueError: if `Frames:` or `Frame Time:` is missing or not positive.
-    """
-    text = [(i, lines[i].strip()) for i in range(start + 1, len(lines)) if lines[i].strip()][:2]
-    rules = ((r"Frames\s*:\s*(\d+)$", "Frames: COUNT"), (r"Frame\s*Time\s*:\s*(\S+)$", "Frame Time: SECONDS"))
-    values = []
-    for (pattern, rule), (index, line) in zip(
-        rules, [*text, *[(len(lines) - 1, "")] * (2 - len(text))], strict=True
-    ):
+    text = [(i, lines[i].strip()) for i in range(start + 1, min(start + 100, len(lines))) if lines[i].strip()]
+    rules = (
+        (r"Frames\s*:\s*([0-9]{1,12})$", "Frames: COUNT"),
+        (r"Frame\s*Time\s*:\s*(\S+)$", "Frame Time: SECONDS"),
+    )
+    words = []
+    for (pattern, rule), (index, line) in zip(rules, [*text[:2], *[(len(lines) - 1, "")] * 2], strict=False):
         match = re.match(pattern, line, re.IGNORECASE)
-        try:
-            value = float(match[1]) if match else 0.0
-        except ValueError:
-            value = 0.0
-        if not 0.0 < value < np.inf:
+        if match is None or not is_number(match[1]) or float(match[1]) <= 0.0:
             raise ValueError(
-                f"{path}:{index + 1}: expected '{rule}' with a positive number, but found {line!r}; repair "
-                "this line or export the file again"
+                f"{path}:{index + 1}: expected '{rule}' with a positive number, but found {line[:60]!r}; "
+                "repair this line or export the file again"
             )
-        values.append(value)
-    return int(values[0]), values[1], text[1][0] + 1
+        words.append(match[1])
+    rate = frame_rate(words[1]) if fps is None else fps
+    check_rate(f"{path}:{text[1][0] + 1}", rate)
+    return int(words[0]), rate, text[1][0] + 1
+
+
+def frame_rate(frame_time: str) -> float:
+    """Return the frames per second [1/s] of a frame time as written [s].
+
+    0.0083333 is what remains of 1/120 after rounding: where the reciprocal of a whole number rounds to the
+    digits given, that number is meant.
+    """
+    seconds = float(frame_time)
+    exponent = Decimal(frame_time).as_tuple().exponent
+    rounding = 0.5 * 10.0 ** int(exponent)
+    whole = round(1.0 / seconds)
+    meant = whole >= 1 and abs(1.0 / whole - seconds) <= rounding * (1.0 + 1e-9)
+    return float(whole) if meant else 1.0 / seconds
 
 
 def read_rows(path: Path, lines: list[str], first: int, width: int) -> Array:
     """Return the numbers of the motion, shape (frame, channel).
 
     Raises:
-        ValueError: if a row is short or long, or a word of it is no finite number.
+        ValueError: if a row is short or long, or a word of it is no number or beyond `LARGEST`.
     """
     rows = [line for line in lines[first:] if line.strip()]
     try:
         values = np.loadtxt(rows, ndmin=2, comments=None) if rows else np.empty((0, width))
-        if values.shape[1] == width and np.isfinite(values).all():
+        if values.shape[1] == width and max(values.max(initial=0.0), -values.min(initial=0.0)) <= LARGEST:
             return values
     except ValueError:
         pass
@@ -204,83 +125,94 @@ def first_fault(path: Path, lines: list[str], first: int, width: int) -> str:
                 f"{len(words)}; the file is truncated or damaged: export it again, or delete the row and "
                 "correct 'Frames:'"
             )
-        for word in words:
-            try:
-                finite = np.isfinite(float(word))
-            except ValueError:
-                finite = False
-            if not finite:
-                return (
-                    f"{path}:{number}: rows hold finite numbers, but here is {word!r}; export the file again"
-                )
+        wrong = next((word for word in words if not is_number(word)), None)
+        if wrong is not None:
+            return (
+                f"{path}:{number}: rows hold finite numbers up to {LARGEST:,.0f}, but here is "
+                f"{wrong[:60]!r}; export the file again"
+            )
     return f"{path}: the rows of numbers cannot be read; export the file again"
 
 
 def build_clip(path: Path, joints: list[Joint], rows: Array, fps: float, unit: float | None) -> Clip:
     """Compose the joints' rotations and positions, fold a pinned root, and convert to metres."""
-    names = [joint.name for joint in joints]
     parent = np.array([joint.parent for joint in joints])
-    position, rotation = apply_channels(joints, rows)
-    while (
-        len(names) > 2 and np.count_nonzero(parent == 0) == 1 and np.ptp(position[:, 1], axis=0).max() > 0.0
-    ):
-        position[:, 1] = position[:, 0] + np.einsum("fij,fj->fi", rotation[:, 0], position[:, 1])
-        rotation[:, 1] = rotation[:, 0] @ rotation[:, 1]
-        names, parent = names[1:], parent[1:] - 1
-        position, rotation = position[:, 1:], rotation[:, 1:]
-    parent[0] = -1
-    offset = np.median(position, axis=0)
-    offset[0] = 0.0
+    offset = np.array([joint.offset for joint in joints])
+    paths, rotation = apply_channels(joints, rows)
+    root = paths.get(0, np.broadcast_to(offset[0], (len(rows), 3)))
+    top = 0
+    while len(joints) - top > 2 and np.count_nonzero(parent == top) == 1 and moves(paths.get(top + 1)):
+        root = root + np.einsum("fij,fj->fi", rotation[:, top], paths[top + 1])
+        rotation[:, top + 1] = rotation[:, top] @ rotation[:, top + 1]
+        top += 1
+    below = [joint for joint in paths if joint > top]
+    for joint in below:
+        offset[joint] = np.median(paths[joint], axis=0)
+    names, parent, offset, rotation = joints[top:], parent[top:] - top, offset[top:], rotation[:, top:]
+    parent[0], offset[0] = -1, 0.0
     scale = infer_unit(str(path), parent, offset) if unit is None else unit
-    check_rigid(path, names, position * scale, offset * scale)
-    root = position[:, 0] * scale
-    return Clip(path.stem, str(path), tuple(names), parent, offset * scale, rotation, root, fps, scale)
+    for joint in below:
+        check_rigid(path, joints[joint], (paths[joint] - offset[joint - top]) * scale)
+    return Clip(
+        path.stem,
+        str(path),
+        tuple(joint.name for joint in names),
+        parent,
+        offset * scale,
+        rotation,
+        root * scale,
+        fps,
+        scale,
+    )
 
 
-def apply_channels(joints: list[Joint], rows: Array) -> tuple[Array, Array]:
-    """Return each joint's position (frame, joint, 3) [file units] and rotation (frame, joint, 3, 3)."""
-    position = np.broadcast_to(
-        np.array([joint.offset for joint in joints]), (len(rows), len(joints), 3)
-    ).copy()
-    quaternion = np.zeros((len(joints), 4, len(rows)))
-    quaternion[:, 3] = 1.0
-    column = 0
+def moves(positions: Array | None) -> bool:
+    """Whether positions (frame, 3) of a joint in its parent's frame are given and change."""
+    return positions is not None and bool(np.ptp(positions, axis=0).max(initial=0.0) > 0.0)
+
+
+def apply_channels(joints: list[Joint], rows: Array) -> tuple[dict[int, Array], Array]:
+    """Return what the channels say.
+
+    Returns:
+        Index of each joint with position channels -> its positions (frame, 3) [file units]; and the
+        orientation of each joint in its parent, shape (frame, joint, 3, 3).
+    """
+    positions: dict[int, Array] = {}
+    start, axes, columns, column = [0], [], [], 0
     for index, joint in enumerate(joints):
         for channel in joint.channels:
             axis = "XYZ".index(channel[0])
             if channel.endswith("position"):
-                position[:, index, axis] = rows[:, column]
+                if index not in positions:
+                    positions[index] = np.tile(joint.offset, (len(rows), 1))
+                positions[index][:, axis] = rows[:, column]
             else:
-                turn_about(quaternion[index], axis, rows[:, column])
+                axes.append(axis)
+                columns.append(column)
             column += 1
-    rotation = Rotation.from_quat(quaternion.transpose(2, 0, 1).reshape(-1, 4)).as_matrix()
-    return position, rotation.reshape(len(rows), len(joints), 3, 3)
+        start.append(len(axes))
+    half = np.radians(0.5 * rows)
+    rotation = np.empty((len(rows), len(joints), 3, 3))
+    first, about, of = (np.array(items, dtype=np.int64) for items in (start, axes, columns))
+    compose(first, about, of, np.cos(half), np.sin(half), rotation)
+    return positions, rotation
 
 
-def turn_about(quaternion: Array, axis: int, degrees: Array) -> None:
-    """Multiply quaternions xyzw (4, frame) in place, from the right, by turns about an axis (0, 1 or 2).
-
-    Ten times as fast as a scipy Rotation per joint; the product is q (cos + sin e) with e the axis's unit.
-    """
-    half = np.radians(0.5 * degrees)
-    cosine, sine = np.cos(half), np.sin(half)
-    a, b, c, w = quaternion[[axis, (axis + 1) % 3, (axis + 2) % 3, 3]]
-    quaternion[axis] = a * cosine + w * sine
-    quaternion[(axis + 1) % 3] = b * cosine + c * sine
-    quaternion[(axis + 2) % 3] = c * cosine - b * sine
-    quaternion[3] = w * cosine - a * sine
-
-
-def check_rigid(path: Path, names: list[str], position: Array, offset: Array) -> None:
+def check_rigid(path: Path, joint: Joint, stray: Array) -> None:
     """Refuse bones that change their length.
 
+    Args:
+        path: the file.
+        joint: at the bone's end.
+        stray: distance from its usual place in its parent's frame, shape (frame, 3) [m].
+
     Raises:
-        ValueError: if a joint below the root moves in its parent's frame.
+        ValueError: if the joint moves in its parent's frame.
     """
-    stray = np.linalg.norm(position[:, 1:] - offset[1:], axis=2).max(axis=0)
-    if (stray > MOVING).any():
-        worst = int(stray.argmax())
+    largest = float(np.linalg.norm(stray, axis=1).max(initial=0.0))
+    if largest > MOVING:
         raise ValueError(
-            f"{path}: bones must keep their length, but {names[worst + 1]!r} moves by "
-            f"{1000 * stray[worst]:.0f} mm in its parent's frame; export the motion with fixed bones"
+            f"{path}:{joint.line}: bones must keep their length, but {joint.name!r} moves by "
+            f"{1000 * largest:.0f} mm in its parent's frame; export the motion with fixed bones"
         )
