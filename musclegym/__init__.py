@@ -12,7 +12,7 @@ import gymnasium
 
 if TYPE_CHECKING:
     from musclegym.body import Body, load_body, stable_pd
-    from musclegym.motion import Clip, Motion, load_motion, read_motion, retarget
+    from musclegym.motion import Clip, Motion, load_motion, read_motion, retarget, write_bvh
     from musclegym.muscle.oracle import solve_activation
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ __all__ = [
     "retarget",
     "solve_activation",
     "stable_pd",
+    "write_bvh",
 ]
 
 _MODULE_OF = {
@@ -38,6 +39,7 @@ _MODULE_OF = {
     "load_motion": "musclegym.motion",
     "read_motion": "musclegym.motion",
     "retarget": "musclegym.motion",
+    "write_bvh": "musclegym.motion",
     "solve_activation": "musclegym.muscle.oracle",
 }
 

@@ -157,6 +157,67 @@ def test_bvh_root_that_does_not_move_is_folded_into_its_child(write):
     )  # a quarter turn about y takes (4, 5, 6) to (6, 5, -4)
 
 
+@pytest.mark.parametrize(
+    ("frame_time", "fps"),
+    [
+        ("0.0083333", 120.0),
+        (".00833333", 120.0),
+        ("8.3333e-3", 120.0),
+        ("0.0333", 30.0),
+        ("0.0416667", 24.0),
+        ("0.08", 12.5),
+        ("0.0333667", 1 / 0.0333667),
+        ("0.0334", 1 / 0.0334),
+        ("0.01", 100.0),
+    ],
+)
+def test_a_rounded_frame_time_means_the_whole_rate_it_is_the_rounding_of(write, frame_time, fps):
+    assert read_motion(write(BVH.replace("0.5", frame_time)), unit=1.0).fps == fps
+
+
+def test_utf_16_is_read_and_other_encodings_are_refused_by_line(write):
+    text = BVH.replace("spine", "wirbels\u00e4ule")
+    plain, wide = read_motion(write(text), unit=1.0), read_motion(write(text, "wide.bvh", "utf-16"), unit=1.0)
+    assert plain.names == wide.names == ("hips", "left_leg", "wirbels\u00e4ule")
+    assert np.array_equal(plain.rotation, wide.rotation)
+    with pytest.raises(ValueError, match=r"clip\.bvh:15: .*byte 0xe4; .*save it as UTF-8"):
+        read_motion(write(text, encoding="latin-1"), unit=1.0)
+
+
+def test_a_hash_inside_a_name_is_no_comment(write):
+    assert read_motion(write(BVH.replace("spine", "spine#1")), unit=1.0).names[2] == "spine#1"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_joints_may_have_none_or_some_channels(write, count):
+    channels = " ".join(["CHANNELS", str(count), *["Zrotation", "Xrotation"][:count]])
+    text = BVH.replace("CHANNELS 1 Xrotation", channels)
+    rows = "\n".join(f"0 1 0 0 0 0 0 0 0{' 90' * count}" for _ in range(3))
+    clip = read_motion(write(text[: text.index("0 1 0 0 0 0 0")] + rows), unit=1.0)
+    turned = Rotation.from_euler("ZX", [90, 90], degrees=True).as_matrix() if count else np.eye(3)
+    assert clip.rotation[1, 2] == pytest.approx(turned)
+
+
+def test_joints_without_a_root_and_channels_of_ends_are_refused(write):
+    orphan = BVH.replace("  JOINT spine", "  End Site\n  {\n  JOINT spine").replace(
+        "}\nMOTION", "}\n}\nMOTION"
+    )
+    with pytest.raises(ValueError, match=r"End Site has an OFFSET and nothing else"):
+        read_motion(write(orphan), unit=1.0)
+    ends = BVH.replace("OFFSET 0 -500 0", "OFFSET 0 -500 0\n CHANNELS 1 Xrotation")
+    with pytest.raises(ValueError, match=r":6: an End Site has an OFFSET and nothing else"):
+        read_motion(write(ends), unit=1.0)
+
+
+def test_files_whose_joints_cost_more_than_they_hold_are_refused(write):
+    twigs = "\n".join(f"JOINT j{i}\n{{\nOFFSET 0 0 0\nCHANNELS 0\n}}" for i in range(500))
+    text = BVH.replace("CHANNELS 1 Xrotation", f"CHANNELS 1 Xrotation\n{twigs}")
+    rows = "0 1 0 0 0 0 0 0 0 0\n" * 2000
+    text = text[: text.index("0 1 0 0 0 0 0")].replace("Frames: 3", "Frames: 2000") + rows
+    with pytest.raises(ValueError, match=r"503 joints and 2000 frames .*without them"):
+        read_motion(write(text), unit=1.0)
+
+
 def test_bones_that_stretch_are_refused(write):
     text = BVH.replace("CHANNELS 1 Xrotation", "CHANNELS 1 Yposition")
     with pytest.raises(ValueError, match=r"'spine' moves by .* mm"):

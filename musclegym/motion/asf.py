@@ -90,9 +90,9 @@ def read_tree(
     Raises:
         ValueError: if a name is unknown or stands twice, or a bone does not hang from the root in one way.
     """
-    index = {bone.name: number for number, bone in enumerate(bones)}
+    index: dict[str, int] = {}
     for number, bone in enumerate(bones):
-        if index[bone.name] != number:
+        if index.setdefault(bone.name, number) != number:
             raise broken(path, bone.line, "names of bones must be unique", bone.name)
     children = read_children(path, index, statements)
     order: list[int] = []

@@ -89,13 +89,14 @@ def frame_rate(frame_time: str) -> float:
     """Return the frames per second [1/s] of a frame time as written [s].
 
     0.0083333 is what remains of 1/120 after rounding: where the reciprocal of a whole number rounds to the
-    digits given, that number is meant.
+    digits given and is no more than 0.2 % off, that number is meant.
     """
     seconds = float(frame_time)
     exponent = Decimal(frame_time).as_tuple().exponent
     rounding = 0.5 * 10.0 ** int(exponent)
     whole = round(1.0 / seconds)
-    meant = whole >= 1 and abs(1.0 / whole - seconds) <= rounding * (1.0 + 1e-9)
+    off = abs(1.0 / max(whole, 1) - seconds)
+    meant = off <= rounding * (1.0 + 1e-9) and off <= 0.002 * seconds
     return float(whole) if meant else 1.0 / seconds
 
 

@@ -157,7 +157,8 @@ def motion_files(given: Sequence[Path]) -> list[Path]:
             inside = [file for file in sorted(path.rglob("*")) if looks_like_motion(file)]
             if not inside:
                 raise FileNotFoundError(
-                    f"{path} must hold motion files (.bvh, DeepMimic .txt), but has none; name another folder"
+                    f"{path} must hold motion files (.bvh, .amc, DeepMimic .txt), but has none; name "
+                    "another folder"
                 )
             files += inside
         else:
@@ -166,8 +167,8 @@ def motion_files(given: Sequence[Path]) -> list[Path]:
 
 
 def looks_like_motion(file: Path) -> bool:
-    """Whether a file in a folder is taken for a motion: any BVH file, and JSON with frames."""
-    if file.suffix.lower() == ".bvh":
+    """Whether a file in a folder is taken for a motion: any BVH or AMC file, and JSON with frames."""
+    if file.suffix.lower() in (".bvh", ".amc"):
         return True
     if file.suffix.lower() not in (".txt", ".json") or not file.is_file():
         return False

@@ -69,6 +69,13 @@ MASS = Family(
     ),
 )
 
+# The bodies' own names, which `write_bvh` gives to the joints.
+OWN = Family(
+    "musclegym",
+    {name: name for name in ("Pelvis", "Spine", "Torso", "Neck", "Head")}
+    | {part + side: part + side for side in "RL" for part in (*LEG, *ARM)},
+)
+
 # The zero pose stands with its legs 20 degrees apart.
 CMU_ASF = Family(
     "CMU (ASF names)",
@@ -204,7 +211,7 @@ SMPL = smpl("SMPL", "R", "L")
 SMPL_X = smpl("SMPL-X", "right", "left")
 
 FAMILIES = (
-    *(MASS, CMU_ASF, CMU_POSER, BANDAI_NAMCO, DEEPMIMIC),
+    *(OWN, MASS, CMU_ASF, CMU_POSER, BANDAI_NAMCO, DEEPMIMIC),
     *(MIXAMO, LAFAN1, CMU_MOTION_BUILDER, *MOTION_BUILDERS),
     *(XSENS, XSENS_SEGMENTS, SMPL, SMPL_X),
 )

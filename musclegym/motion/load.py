@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musclegym.motion.amc import read_amc
 from musclegym.motion.bvh import read_bvh
 from musclegym.motion.clip import Clip
 from musclegym.motion.deepmimic import read_deepmimic
@@ -15,19 +16,27 @@ if TYPE_CHECKING:
 
 
 def read_motion(
-    path: str | Path, *, fps: float | None = None, unit: float | None = None, trust_rows: bool = False
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    unit: float | None = None,
+    trust_rows: bool = False,
+    skeleton: str | Path | None = None,
 ) -> Clip:
-    """Read a motion file: BVH, or DeepMimic's JSON (.txt, .json).
+    """Read a motion file: BVH, AMC with its ASF skeleton, or DeepMimic's JSON (.txt, .json).
 
     Args:
         path: the file.
-        fps: frame rate to use instead of the one a BVH file states, or to sample a DeepMimic motion at [1/s].
-        unit: metres per unit of length of a BVH file; by default inferred from the skeleton's size.
+        fps: frame rate to use instead of the one a BVH or AMC file states (AMC: 120 where it states none), or
+            to sample a DeepMimic motion at [1/s].
+        unit: metres per unit of length of a BVH or AMC file; by default inferred from the skeleton's size.
         trust_rows: take the rows that a BVH file has when its header promises another number.
+        skeleton: the ASF file of an AMC file; by default the one beside it of the same subject.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the format is none of these or the file breaks it.
+        FileNotFoundError: if there is no such file, or no skeleton.
+        ValueError: if the format is none of these, the file breaks it, or its motion is not of at least two
+            frames of finite numbers.
     """
     path = Path(path)
     if not path.is_file():
@@ -38,10 +47,12 @@ def read_motion(
     suffix = path.suffix.lower()
     if suffix == ".bvh":
         return read_bvh(path, fps=fps, unit=unit, trust_rows=trust_rows)
+    if suffix == ".amc":
+        return read_amc(path, skeleton=None if skeleton is None else Path(skeleton), fps=fps, unit=unit)
     if suffix in (".txt", ".json"):
         return read_deepmimic(path, fps=fps)
     raise ValueError(
-        f"a motion file ends in .bvh, .txt or .json, but {str(path)!r} does not; convert it to BVH"
+        f"a motion file ends in .bvh, .amc, .txt or .json, but {str(path)!r} does not; convert it to BVH"
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from musclegym.motion.angles import joint_angles
+from musclegym.motion.body_clip import poses_of
 from musclegym.motion.clip import Clip
 from musclegym.motion.cycle import at_origin, close_cycle, thrice, velocities
 from musclegym.motion.families import Family
@@ -43,6 +44,9 @@ def retarget(
 ) -> Motion:
     """Make a motion of `body` from a clip.
 
+    A clip on the body's own skeleton (see `poses_of`), such as `write_bvh` makes, is taken as it is: nothing
+    but the motion's start and heading changes, unless it is cyclic.
+
     Args:
         clip: the recorded motion.
         body: who shall move, of the 23-body family.
@@ -60,8 +64,10 @@ def retarget(
     skeleton = body.skeleton
     family = find_family(clip, mapping)
     cyclic = clip.cyclic if cyclic is None else cyclic
-    clip = replace(without_lead_in(clip), cyclic=cyclic).resample(fps)
-    q, clipped = follow(clip, family, skeleton)
+    own = mapping is None and poses_of(clip, skeleton) is not None
+    clip = replace(clip if own else without_lead_in(clip), cyclic=cyclic).resample(fps)
+    copied = poses_of(clip, skeleton) if own else None
+    q, clipped = follow(clip, family, skeleton) if copied is None else (copied, 0.0)
     if not keep_place:
         q = at_origin(q, fps)
     turned, displacement = 0.0, np.zeros(3)
@@ -69,7 +75,7 @@ def retarget(
         turned, displacement = close_cycle(skeleton, q)
         q = plant_feet(skeleton, thrice(q, turned, displacement), fps)[len(q) - 1 : 2 * len(q) - 1]
         turned, displacement = close_cycle(skeleton, q)
-    else:
+    elif copied is None:
         q = plant_feet(skeleton, q, fps)
     contact = foot_contacts(skeleton, place(skeleton, q), fps)
     qd = velocities(skeleton, q, fps, cyclic)
