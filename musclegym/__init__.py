@@ -50,6 +50,7 @@ if not (Path(__file__).parent / "envs").is_dir():
 gymnasium.register(
     id="MuscleHumanoid-v0",
     entry_point="musclegym.envs.humanoid:MuscleHumanoidEnv",
+    vector_entry_point="musclegym.envs.vector:MuscleHumanoidVectorEnv",
     max_episode_steps=300,
 )
 

@@ -1,0 +1,368 @@
+"""Members of a vector environment: the same as single ones, in one process and in several."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any, get_args
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatistics
+
+from musclegym.envs.config import Actuation
+from musclegym.envs.infos import join, leaves, nested, stack
+from musclegym.envs.processes import Reporting
+from musclegym.envs.vector import MuscleHumanoidVectorEnv
+
+ID = "MuscleHumanoid-v0"
+MODES = [mode.value for mode in AutoresetMode]
+MEMBERS = 3
+LIMIT = 8  # control steps of an episode: members are reset by falls and by this
+
+
+def make(mode: str | None = "vector_entry_point", **options: Any) -> Any:
+    """Return a small vector environment with short episodes."""
+    chosen = {"num_envs": MEMBERS, "actuation": "torque", "max_episode_steps": LIMIT, **options}
+    return gymnasium.make_vec(ID, vectorization_mode=mode, **chosen)
+
+
+def make_single(**options: Any) -> gymnasium.Env:
+    return gymnasium.make(ID, **{"actuation": "torque", "max_episode_steps": LIMIT, **options})
+
+
+def random_actions(envs: Any, steps: int, seed: int = 0) -> list[np.ndarray]:
+    """Return actions that make members fall at different times: the larger the index, the wilder."""
+    rng = np.random.default_rng(seed)
+    scale = np.linspace(0.1, 1.0, envs.num_envs)[:, None]
+    shape = envs.action_space.shape
+    return [(scale * rng.uniform(-1.0, 1.0, shape)).astype(np.float32) for _ in range(steps)]
+
+
+@pytest.fixture(scope="module")
+def two_processes() -> Iterator[Any]:
+    """A vector environment in two processes, whose start takes seconds."""
+    envs = make(processes=2, copy=False)
+    yield envs
+    envs.close()
+
+
+def assert_same(results: Any, wanted: Any) -> None:
+    """Check what reset or step returned, infos included, bit by bit."""
+    assert len(results) == len(wanted)
+    for result, other in zip(results[:-1], wanted[:-1], strict=True):
+        assert result.dtype == other.dtype
+        assert np.array_equal(result, other)
+    assert_same_infos(results[-1], wanted[-1])
+
+
+def assert_same_infos(infos: Any, wanted: Any) -> None:
+    mine, theirs = dict(leaves(infos)), dict(leaves(wanted))
+    assert set(mine) == set(theirs)
+    for path, array in theirs.items():
+        assert mine[path].dtype == array.dtype, path
+        same = map(np.array_equal, mine[path], array)
+        assert all(same), path
+
+
+CASES = [(actuation, MODES[index % len(MODES)]) for index, actuation in enumerate(get_args(Actuation))]
+"""Each actuation with an autoreset mode, so that each mode occurs."""
+
+
+@pytest.mark.parametrize(("actuation", "mode"), CASES)
+def test_members_move_as_single_environments_do_in_one_process_and_in_two(actuation: str, mode: str):
+    options = {"actuation": actuation, "autoreset_mode": mode}
+    ours = [make(**options), make(**options, processes=2)]
+    singles: Any = SyncVectorEnv([partial(make_single, actuation=actuation)] * MEMBERS, autoreset_mode=mode)
+    assert {envs.metadata["autoreset_mode"] for envs in ours} == {singles.metadata["autoreset_mode"]}
+    ends, many = np.zeros(MEMBERS, dtype=bool), 0
+    for seed in (3, [9, 4, 7]):
+        wanted = singles.reset(seed=seed)
+        for envs in ours:
+            assert_same(envs.reset(seed=seed), wanted)
+        for actions in random_actions(singles, 15):
+            if mode == "Disabled" and ends.any():
+                options = {"reset_mask": ends, "phase": 0.25}
+                wanted = singles.reset(options={**options})
+                for envs in ours:
+                    assert_same(envs.reset(options=options), wanted)
+            wanted = singles.step(actions)
+            for envs in ours:
+                assert_same(envs.step(actions), wanted)
+            ends = wanted[2] | wanted[3]
+            many += ends.sum()
+    assert many > MEMBERS
+    for envs in (*ours, singles):
+        envs.close()
+
+
+def test_every_way_to_make_one_gives_its_kind():
+    assert isinstance(make(None), MuscleHumanoidVectorEnv)
+    for mode, kind in (("sync", "SyncVectorEnv"), ("async", "AsyncVectorEnv")):
+        envs = make(mode)
+        assert type(envs).__name__ == kind
+        envs.reset(seed=0)
+        envs.step(envs.action_space.sample())
+        envs.close()
+
+
+def test_spaces_are_batched():
+    envs = make()
+    assert envs.observation_space.shape == (MEMBERS, *envs.single_observation_space.shape)
+    assert envs.action_space.shape == (MEMBERS, 50)
+    observations, _ = envs.reset(seed=0)
+    assert observations in envs.observation_space
+    assert envs.metadata["render_fps"] == 30
+    assert envs.spec is not None
+    assert envs.spec.id == ID
+
+
+def test_members_differ_and_a_run_repeats():
+    envs = make()
+    first, _ = envs.reset(seed=3)
+    actions = random_actions(envs, 15)
+    before = [envs.step(action)[0] for action in actions]
+    assert not np.array_equal(first[0], first[1])
+    assert np.array_equal(envs.reset(seed=3)[0], first)
+    for action, wanted in zip(actions, before, strict=True):
+        assert np.array_equal(envs.step(action)[0], wanted)
+    assert envs.np_random_seed == (3, 4, 5)
+    assert len({generator.random() for generator in envs.np_random}) == MEMBERS
+
+
+def test_members_share_what_is_loaded_from_files():
+    envs = make(actuation="muscle")
+    assert len({id(body) for body in envs.get_attr("body")}) == 1
+    assert len({id(motion) for motion in envs.get_attr("motion")}) == 1
+
+
+def test_copies_stay_and_buffers_last_until_the_step_after_the_next(two_processes: Any):
+    copied, lent = make(), two_processes
+    kept, _ = copied.reset(seed=0)
+    first, _ = lent.reset(seed=0)
+    wanted = kept.copy()
+    actions = random_actions(copied, 2)
+    copied.step(actions[0])
+    second = lent.step(actions[0])[0]
+    assert np.array_equal(first, wanted)
+    assert not np.shares_memory(first, second)
+    copied.step(actions[1])
+    assert np.array_equal(kept, wanted)
+    third = lent.step(actions[1])[0]
+    assert np.shares_memory(first, third)
+
+
+def test_a_masked_reset_leaves_the_other_members_alone():
+    envs = make(autoreset_mode="Disabled", copy=False)
+    envs.reset(seed=0)
+    before = envs.step(envs.action_space.sample())[0].copy()
+    mask = np.array([False, True, False])
+    options = {"reset_mask": mask, "phase": 0.5}
+    after, infos = envs.reset(seed=8, options=options)
+    assert np.array_equal(after[~mask], before[~mask])
+    assert not np.array_equal(after[mask], before[mask])
+    assert infos["phase"].tolist() == [0.0, 0.5, 0.0]
+    assert infos["_phase"].tolist() == mask.tolist()
+    assert set(options) == {"reset_mask", "phase"}
+
+
+def test_attributes_are_read_and_set_in_each_member(two_processes: Any):
+    for envs in (make(), two_processes):
+        assert envs.get_attr("render_mode") == (None,) * MEMBERS
+        envs.set_attr("mark", [1, 2, 3])
+        assert envs.get_attr("mark") == (1, 2, 3)
+        envs.set_attr("mark", "all")
+        assert envs.call("mark") == ("all",) * MEMBERS
+        assert envs.call_some([2, 0], "get_wrapper_attr", "mark") == ("all", "all")
+        with pytest.raises(ValueError, match="must have one for each of 3 members"):
+            envs.set_attr("mark", [1, 2])
+
+
+def test_pictures_come_from_each_member():
+    envs = make(render_mode="rgb_array", num_envs=2)
+    envs.reset(seed=0)
+    pictures = envs.render()
+    assert len(pictures) == 2
+    assert pictures[0].dtype == np.uint8
+    assert not np.array_equal(pictures[0], pictures[1])
+
+
+def test_wrappers_of_gymnasium_work(two_processes: Any):
+    envs = NormalizeObservation(RecordEpisodeStatistics(two_processes))
+    envs.reset(seed=0)
+    lengths: list[float] = []
+    for actions in random_actions(envs, 30):
+        observations, *_, infos = envs.step(actions)
+        assert np.isfinite(observations).all()
+        if "episode" in infos:
+            lengths += infos["episode"]["l"][infos["_episode"]].tolist()
+    assert len(lengths) >= MEMBERS
+    assert max(lengths) == LIMIT
+
+
+def test_no_limit_and_another_limit():
+    still = {"fall_drop": 10.0, "lost_distance": 100.0, "num_envs": 1}
+    for limit, ends in ((5, [4, 10]), (-1, []), (None, [])):
+        envs = MuscleHumanoidVectorEnv(max_episode_steps=limit, actuation="torque", **still)
+        envs.reset(seed=0)
+        steps = [envs.step(np.zeros((1, 50)))[3][0] for _ in range(16)]
+        assert np.flatnonzero(steps).tolist() == [*ends, 16][:-1]
+        envs.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"acutation": "torque"}, "did you mean 'actuation'?"),
+        ({"processes": 4}, "processes between 1 and num_envs"),
+        ({"processes": 0}, "processes between 1 and num_envs"),
+        ({"num_envs": 0}, "num_envs must be at least 1"),
+        ({"autoreset_mode": "sometimes"}, "autoreset_mode must be one of 'NextStep', 'SameStep', 'Disabled'"),
+        ({"max_episode_steps": 0}, "max_episode_steps must be positive"),
+        ({"physics_hz": 500}, "use e.g. physics_hz=510"),
+        ({"render_mode": "human"}, "render_mode must be None or 'rgb_array'"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(**options)
+
+
+def test_bad_calls_are_refused_alike_in_one_process_and_in_two(two_processes: Any):
+    for envs in (make(), two_processes):
+        envs.reset(seed=0)
+        with pytest.raises(ValueError, match=r"shape \(3, 50\), but have \(2, 50\)"):
+            envs.step(np.zeros((2, 50)))
+        with pytest.raises(ValueError, match="there must be a seed for each of 3 members"):
+            envs.reset(seed=[1, 2])
+        with pytest.raises(ValueError, match="only option of reset is 'phase'"):
+            envs.reset(options={"phas": 0.5})
+        for mask in ([True], np.zeros(3, dtype=bool), np.ones(3)):
+            with pytest.raises(ValueError, match="reset_mask must be a boolean array"):
+                envs.reset(options={"reset_mask": mask})
+        with pytest.raises(AttributeError, match="no_such_thing"):
+            envs.call("no_such_thing")
+        envs.step(np.zeros((3, 50)))  # an error leaves the environment usable
+
+
+def test_members_must_be_reset_before_they_step():
+    envs = make(autoreset_mode="Disabled", max_episode_steps=1)
+    with pytest.raises(ResetNeeded, match=re.escape("members [0, 1, 2] are not")):
+        envs.step(np.zeros((3, 50)))
+    envs.reset(seed=0)
+    envs.step(np.zeros((3, 50)))
+    envs.reset(options={"reset_mask": np.array([True, False, True])})
+    with pytest.raises(ResetNeeded, match=re.escape("members [1] are not")):
+        envs.step(np.zeros((3, 50)))
+
+
+def test_an_error_in_a_worker_comes_with_the_workers_traceback(two_processes: Any):
+    with pytest.raises(ValueError, match="phase must lie in") as caught:
+        two_processes.reset(options={"phase": 2.0})
+    cause = str(caught.value.__cause__)
+    assert "in a worker process" in cause
+    assert "start_phase" in cause
+
+
+def test_what_a_worker_cannot_send_is_told():
+    class Odd(Exception):  # noqa: N818 (a name for a test)
+        pass
+
+    mine, theirs = Pipe()
+    for what, kind in ((lambda: None, AttributeError), (Odd("strange"), RuntimeError)):
+        with Reporting(theirs):
+            if isinstance(what, Exception):
+                raise what
+            theirs.send(what)
+        failure = mine.recv()
+        assert type(failure.error) is kind
+        assert "Traceback" in failure.text
+
+
+def test_a_worker_that_dies_is_told_and_nothing_hangs():
+    envs: Any = make(processes=2)
+    envs.reset(seed=0)
+    survivor, victim = [worker.process.pid for worker in envs.unwrapped._group._workers]
+    os.kill(victim, signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="members 2 to 2 has died with exit code -9"):
+            envs.step(np.zeros((3, 50)))
+    envs.close()
+    assert not Path(f"/proc/{survivor}").exists()
+
+
+STARTING = """
+import os, sys
+import numpy as np
+from musclegym.envs.processes import Reporting
+from musclegym.envs.vector import MuscleHumanoidVectorEnv
+
+def start():
+    envs = MuscleHumanoidVectorEnv(2, processes=2, actuation="torque")
+    envs.reset(seed=0)
+    print(*[worker.process.pid for worker in envs._group._workers], flush=True)
+    return envs
+
+if GUARD:
+    envs = start()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(STARTING.replace("GUARD", "__name__ == '__main__'"))
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == -signal.SIGKILL
+    pids = [int(word) for word in ran.stdout.split()[-2:]]
+    deadline = time.monotonic() + 10.0
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, pids))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(STARTING.replace("GUARD", "True"))
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    assert "has died with exit code 1" in ran.stderr
+    assert "__main__" in ran.stderr.rsplit("RuntimeError", 1)[1]
+
+
+def test_infos_of_groups_join_to_those_of_all():
+    infos = {
+        0: {"a": 1.5, "in": {"b": 1, "d": np.arange(2)}},
+        2: {"a": 2, "c": "word", "final_obs": np.zeros(3)},
+        3: {"in": {"b": 2.9}, "flag": np.bool_(True)},
+    }
+    whole = stack(infos, 5)
+    assert whole["a"].tolist() == [1.5, 0.0, 2.0, 0.0, 0.0]
+    assert whole["_a"].tolist() == [True, False, True, False, False]
+    assert whole["in"]["b"].tolist() == [1, 0, 0, 2, 0]  # whole numbers, as the first member's is one
+    assert whole["in"]["d"].shape == (5, 2)
+    assert whole["c"].tolist() == [None, None, "word", None, None]
+    assert whole["flag"].dtype == bool
+    parts = [
+        stack({index - first: infos[index] for index in range(first, stop) if index in infos}, stop - first)
+        for first, stop in ((0, 1), (1, 4), (4, 5))
+    ]
+    assert_same_infos(join(parts, [1, 3, 1]), whole)
+    assert_same_infos(nested(dict(leaves(whole))), whole)
