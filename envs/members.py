@@ -81,6 +81,8 @@ def shared_options(env: MuscleHumanoidEnv, options: Mapping[str, Any]) -> dict[s
     loaded: dict[str, Any] = {"body": env.body}
     if env.motion is not None:
         loaded["motion"] = env.motion
+    if env.config.actuation == "muscle":
+        loaded["muscle_weights"] = env.actuator.network
     return {**options, **loaded}
 
 

@@ -143,6 +143,7 @@ def test_members_share_what_is_loaded_from_files():
     envs = make(actuation="muscle")
     assert len({id(body) for body in envs.get_attr("body")}) == 1
     assert len({id(motion) for motion in envs.get_attr("motion")}) == 1
+    assert len({id(actuator.network) for actuator in envs.get_attr("actuator")}) == 1
 
 
 def test_copies_stay_and_buffers_last_until_the_step_after_the_next(two_processes: Any):
