@@ -10,7 +10,7 @@ that it reads while it caches files.
 
 import tempfile
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +100,10 @@ class Simulation:
             self._body = pybullet.loadURDF(str(path), flags=flags, physicsClientId=client)
         self._joints = list(range(self.body.skeleton.n_bodies - 1))
         hinge = self.body.skeleton.joint_kind[1:] == HINGE
-        stops = np.cumsum(np.where(hinge, 1, 3)).tolist()
-        self._torque_of_joint = [slice(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True)]
-        stops = (ROOT_NUMBERS + np.cumsum(np.where(hinge, 1, 4))).tolist()
-        self._position_of_joint = [
-            slice(a, b) for a, b in zip([ROOT_NUMBERS, *stops[:-1]], stops, strict=True)
-        ]
+        stops = np.cumsum([0, *np.where(hinge, 1, 3)]).tolist()
+        self._torque_of_joint = [slice(first, stop) for first, stop in pairwise(stops)]
+        stops = np.cumsum([ROOT_NUMBERS, *np.where(hinge, 1, 4)]).tolist()
+        self._position_of_joint = [slice(first, stop) for first, stop in pairwise(stops)]
         self._velocity_start = stops[-1]
         self._quiet(hinge)
 

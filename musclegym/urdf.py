@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+import numpy as np
 from scipy.spatial.transform import Rotation
 
 from musclegym.body import Body
@@ -15,6 +16,10 @@ def urdf(body: Body) -> str:
     """Return the body as URDF text, link frames at the joints along the principal axes of inertia."""
     skeleton, frames = body.skeleton, link_frames(body.skeleton)
     in_world = skeleton.joint_rotation @ frames.to_joint
+    to_box = in_world.transpose(0, 2, 1) @ skeleton.body_rotation
+    to_box[~skeleton.contact] = np.eye(3)  # has no box
+    to_child = in_world[skeleton.parent.clip(0)].transpose(0, 2, 1) @ in_world
+    box_angles, joint_angles = angles(to_box), angles(to_child)
     robot = ElementTree.Element("robot", name=body.name)
     for index, name in enumerate(skeleton.body_names):
         link = ElementTree.SubElement(robot, "link", name=name)
@@ -26,8 +31,7 @@ def urdf(body: Body) -> str:
         ElementTree.SubElement(inertial, "inertia", ixx=xx, iyy=yy, izz=zz, ixy="0", ixz="0", iyz="0")
         if skeleton.contact[index]:
             collision = ElementTree.SubElement(link, "collision")
-            turn = in_world[index].T @ skeleton.body_rotation[index]
-            ElementTree.SubElement(collision, "origin", xyz=text(centre), rpy=angles(turn))
+            ElementTree.SubElement(collision, "origin", xyz=text(centre), rpy=text(box_angles[index]))
             geometry = ElementTree.SubElement(collision, "geometry")
             ElementTree.SubElement(geometry, "box", size=text(skeleton.size[index]))
     for index in range(1, skeleton.n_bodies):
@@ -37,9 +41,7 @@ def urdf(body: Body) -> str:
         ElementTree.SubElement(joint, "parent", link=skeleton.body_names[parent])
         ElementTree.SubElement(joint, "child", link=name)
         offset = in_world[parent].T @ (skeleton.joint_position[index] - skeleton.joint_position[parent])
-        ElementTree.SubElement(
-            joint, "origin", xyz=text(offset), rpy=angles(in_world[parent].T @ in_world[index])
-        )
+        ElementTree.SubElement(joint, "origin", xyz=text(offset), rpy=text(joint_angles[index]))
         axis = frames.to_joint[index].T @ skeleton.joint_axis[index] if hinge else [1.0, 0.0, 0.0]
         ElementTree.SubElement(joint, "axis", xyz=text(axis))
     ElementTree.indent(robot)  # the engine breaks words in lines of more than 1024 characters
@@ -51,6 +53,6 @@ def text(numbers: Sequence[float] | Array) -> str:
     return " ".join(f"{float(number):.17g}" for number in numbers)
 
 
-def angles(rotation: Array) -> str:
-    """Return the roll, pitch and yaw [rad] of a rotation matrix as URDF text."""
-    return text(Rotation.from_matrix(rotation).as_euler("xyz"))
+def angles(rotation: Array) -> Array:
+    """Return the roll, pitch and yaw (n, 3) [rad] of rotation matrices (n, 3, 3)."""
+    return Rotation.from_matrix(rotation).as_euler("xyz")
