@@ -47,7 +47,7 @@ class GroundShape:
     direction: float = 0.0
     """Direction in which the slope rises [rad]."""
     roughness: float = 0.0
-    """Root mean square of the noise, upwards; 0 for an even ground [m]."""
+    """Root mean square of the noise at the lattice's corners, upwards; 0 for an even ground [m]."""
     wavelength: float = 1.0
     """Typical distance between two crests of the noise [m]."""
     flat_radius: float = 0.5

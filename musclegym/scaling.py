@@ -80,6 +80,7 @@ def scale_body(body: Body, height: float = 1.0, mass: float = 1.0, strength: flo
     vars(scaled)["paths"] = body.paths._replace(
         waypoint_position=own.waypoint_position,
         max_force=own.max_isometric_force,
+        passive_force=own.max_isometric_force,
         optimal_length=own.optimal_fibre_length,
         slack_length=own.tendon_slack_length,
     )
