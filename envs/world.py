@@ -15,6 +15,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from inspect import signature
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -277,8 +278,9 @@ def draw(rng: np.random.Generator, value: Range) -> float:
 
 def check(name: str, value: Range, least: float, most: float, cure: str) -> None:
     """Refuse a range that is no range, or leaves [least, most]."""
-    sizes = isinstance(value, tuple | list) and len(value) != 2
-    low, high = (np.nan, np.nan) if sizes else bounds(value)
+    ends = value if isinstance(value, tuple | list) else (value, value)
+    are_two_numbers = len(ends) == 2 and all(isinstance(end, Real) for end in ends)
+    low, high = ends if are_two_numbers else (np.nan, np.nan)
     if not (least <= low <= high <= most and np.isfinite([low, high]).all()):
         limits = "positive" if least == TINY else f"from {least:g} to {most:.4g}"
         raise ValueError(

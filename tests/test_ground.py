@@ -51,7 +51,7 @@ def block() -> Body:
 def place(simulation: Simulation, x: float = 0.0, z: float = 0.0, gap: float = 2e-4) -> None:
     """Put the block at rest on the mean slope, turned by 0.3 rad, `gap` above it [m]."""
     ground = simulation.ground
-    turn, _ = Rotation.align_vectors([ground.normal], [[0.0, 1.0, 0.0]])
+    turn = Rotation.align_vectors([ground.normal], [[0.0, 1.0, 0.0]])[0]
     q = np.zeros(7)
     q[:3] = (turn * Rotation.from_rotvec([0.0, 0.3, 0.0])).as_rotvec()
     q[3:6] = [x, float(ground.height(x, z)) - 0.5 * EDGES[1], z]

@@ -1,6 +1,9 @@
 """The physics engine against our own kinematics and dynamics."""
 
+import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pybullet
@@ -8,12 +11,15 @@ import pytest
 
 from musclegym.actuation import make_model, make_stage, torque_step
 from musclegym.body import Body, load_body
+from musclegym.ground import FLAT, GroundShape
 from musclegym.link_frames import from_links, pose_vector, to_links
 from musclegym.rotation import Array
+from musclegym.scaling import scale_body
 from musclegym.simulation import Simulation
 from musclegym.urdf import urdf
 
 HZ = 1200
+STATM = Path("/proc/self/statm")
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +171,131 @@ def test_the_robot_file_gives_every_body_its_mass(human: Body):
     text = urdf(human)
     assert text.count("<mass ") == human.skeleton.n_bodies
     assert text.count("<collision>") == human.skeleton.contact.sum()
+
+
+@pytest.mark.parametrize("name", ["Pelvis", "Torso", "HandL"])
+def test_a_push_gives_its_impulse_and_moment_to_the_body(human: Body, name: str):
+    floating, force = replace(human, gravity=0.0), np.array([30.0, -10.0, 20.0])
+    simulation, number = Simulation(floating, HZ), human.skeleton.body(name)
+    q = flying_pose(floating, 0)[0]
+    simulation.reset(q, np.zeros(human.n_dofs))
+    simulation.push(number, force)
+    assert simulation.push_point() == pytest.approx(floating.kinematics(q).com[number], abs=1e-9)
+    for _ in range(12):
+        simulation.step(None)
+    simulation.release()
+    simulation.step(None)
+    moved = floating.kinematics(*read(simulation))
+    mass, start = floating.skeleton.mass[:, None], floating.kinematics(q).com[number]
+    assert (mass * moved.com_velocity).sum(axis=0) == pytest.approx(force * 12 / HZ, rel=0.01)
+    spin = floating.skeleton.inertia
+    turned = moved.rotation @ spin @ moved.rotation.transpose(0, 2, 1)
+    moment = np.cross(moved.com, mass * moved.com_velocity).sum(axis=0)
+    moment += np.einsum("bij,bj->i", turned, moved.angular_velocity)
+    wanted = np.cross(start, force * 12 / HZ)
+    assert moment == pytest.approx(wanted, abs=0.02 * float(np.linalg.norm(wanted)))
+
+
+def test_a_reset_ends_the_push(human: Body):
+    simulation, rest = Simulation(human, HZ), np.zeros(human.n_dofs)
+    simulation.push(0, [100.0, 0.0, 0.0])
+    simulation.reset(rest, rest)
+    assert not simulation.push_force.any()
+    simulation.step(None)
+    assert abs(read(simulation)[1][3]) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("body", "force", "message"),
+    [
+        (23, [1.0, 0.0, 0.0], "a push acts on a body from 0 to 22, but is on 23"),
+        (-1, [1.0, 0.0, 0.0], "a push acts on a body from 0 to 22, but is on -1"),
+        (0, [np.nan, 0.0, 0.0], "three finite numbers [N]"),
+        (0, [1.0, 0.0], "three finite numbers [N]"),
+    ],
+)
+def test_impossible_pushes_are_refused(human: Body, body: int, force: list[float], message: str):
+    simulation = Simulation(human, HZ)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        simulation.push(body, force)
+
+
+def test_a_replaced_body_moves_as_in_a_world_of_its_own(human: Body):
+    small = scale_body(human, height=0.9, mass=0.8)
+    simulation = Simulation(human, HZ)
+    q, qd = flying_pose(human, 2)
+    q[4] = 0.02  # onto the ground
+    for body in (small, human, small):
+        simulation.set_body(body)
+        simulation.reset(q, qd)
+        for _ in range(60):
+            simulation.step(None)
+        alone = simulate(body, q, qd, 60)
+        assert np.array_equal(np.concatenate(read(simulation)), np.concatenate(alone))
+
+
+def resident_memory() -> float:
+    """Return the memory that this process holds [MB]."""
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not STATM.is_file(), reason="reads the memory of the process from /proc")
+def test_swapping_bodies_and_grounds_keeps_memory_flat(human: Body):
+    bodies = [scale_body(human, height=height) for height in (0.9, 1.0, 1.1)]
+    grounds = [FLAT, GroundShape(slope=0.1), GroundShape(roughness=0.02)]
+    simulation, rest = Simulation(human, 240), np.zeros(human.n_dofs)
+
+    def swap(times: int) -> None:
+        for turn in range(times):
+            simulation.set_body(bodies[turn % 3], grounds[turn % 2])
+            simulation.reset(rest, rest)
+            simulation.step(None)
+        simulation.set_ground(grounds[2])
+
+    swap(50)
+    before = resident_memory()
+    swap(300)
+    assert resident_memory() - before < 1.0  # MB; a file read under a new name each time costs 4 MB
+
+
+def test_a_world_that_lost_its_numbers_is_built_anew(human: Body):
+    simulation, rest = Simulation(human, HZ), np.zeros(human.n_dofs)
+    simulation.reset(rest, rest)
+    for _ in range(3):
+        simulation.step(np.full(human.n_dofs - 6, np.nan))
+    assert not np.isfinite(simulation.read()).all()
+    simulation.reset(rest, rest)
+    for _ in range(60):
+        simulation.step(None)
+    assert np.array_equal(np.concatenate(read(simulation)), np.concatenate(simulate(human, rest, rest, 60)))
+
+
+@pytest.mark.parametrize(
+    "ground",
+    [
+        GroundShape(slope=0.15, direction=0.5),
+        GroundShape(roughness=0.02, flat_radius=0.0, seed=3),
+        GroundShape(slope=0.1, roughness=0.02, seed=4),
+    ],
+    ids=str,
+)
+def test_a_held_body_is_carried_by_any_ground_and_does_not_sink(human: Body, ground: GroundShape):
+    gains = np.zeros((2, human.n_dofs))
+    gains[:, 6:] = [[300.0], [25.0]]
+    model, stage = make_model(human, gains[0], gains[1], 1 / 480, 1 / 480), make_stage(human)
+    simulation, rest = Simulation(human, 480, ground), np.zeros(human.n_dofs)
+    start = rest.copy()
+    soles = human.sole_points(rest)
+    start[4] = (ground.height(soles[:, 0], soles[:, 2]) - soles[:, 1]).max()
+    simulation.reset(start, rest)
+    force, gap = [], []
+    for _ in range(192):
+        torque_step(model, simulation.links, rest, rest, stage)
+        simulation.step(stage.link_torque)
+        simulation.read()
+        force.append(simulation.ground_forces().sum())
+        soles = human.sole_points(read(simulation)[0])
+        gap.append((soles[:, 1] - ground.height(soles[:, 0], soles[:, 2])).min())
+    weight = human.skeleton.total_mass * human.gravity
+    assert 0.85 * weight < np.mean(force[48:]) < 1.15 * weight
+    assert min(gap) > -0.01
