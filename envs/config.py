@@ -1,39 +1,35 @@
 """Settings of the environment: what can be chosen, and the rules that a choice must keep."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from inspect import signature
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from musclegym.body import Body, load_body
+from musclegym.envs.tasks import TASKS, Task
+from musclegym.envs.world import BodyVariation, Ground, Pushes, make_option
 from musclegym.motion import Clip, Motion
 from musclegym.muscle.physiology import MuscleConfig, muscle_config
+from musclegym.rotation import Array
 
 if TYPE_CHECKING:
     from musclegym.muscle.network import MuscleNN
 
 Actuation = Literal["torque", "muscle", "oracle", "excitation", "muscle_length"]
-Task = Literal["track"]
 
-
-FOLLOWING = ("torque", "muscle", "oracle")
-NEEDED_BY = {
-    "muscle_hz": ("muscle", "oracle"),
-    "muscle_weights": ("muscle",),
-    "kp": FOLLOWING,
-    "kd": FOLLOWING,
-    "action_range": FOLLOWING,
-    "length_range": ("muscle_length",),
-    "muscles": ("muscle", "oracle", "excitation", "muscle_length"),
-}
-"""Options that act under some actuations only."""
+DEFAULT_MOTION = "walk"
+"""Motion of a task that follows one."""
+FOLLOWED_RANGE = 0.5
+FREE_RANGE = 1.0
+"""Default `action_range` where a motion is followed, and where it is not [rad]."""
 
 
 @dataclass(frozen=True)
 class TrackWeights:
-    """Weights of the reward terms of the task `track`; they sum to one (Peng et al. 2018, DeepMimic)."""
+    """Weights of the terms of tracking a motion; they sum to one (Peng et al. 2018, DeepMimic)."""
 
     pose: float = 0.5
     """Of matching the joint rotations."""
@@ -45,6 +41,44 @@ class TrackWeights:
     """Of matching position, orientation and velocities of the root."""
     com: float = 0.1
     """Of matching the velocity of the whole body's centre of mass."""
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Factors on whole groups of reward terms; `set_reward_weights` changes them between steps.
+
+    Raises:
+        ValueError: if a factor is not finite.
+    """
+
+    tracking: float = 1.0
+    """On the terms of tracking the motion."""
+    task: float = 1.0
+    """On the task's own terms."""
+    prior: float = 1.0
+    """On the score of the prior."""
+
+    def __post_init__(self) -> None:
+        """Check that every factor is a finite number."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not abs(value) < float("inf"):
+                raise ValueError(
+                    f"reward weight {item.name} must be a finite number, but is {value!r}; 0 switches it off"
+                )
+
+
+class Prior(Protocol):
+    """A score of how natural a motion is."""
+
+    window: int
+    """How many states it looks at."""
+    fps: float
+    """States per second; must equal `control_hz`."""
+
+    def __call__(self, states: Array) -> float:
+        """Return the score in [0, 1] of states [q, qd], oldest first, shape (window, 2 dof)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,10 +95,15 @@ class HumanoidConfig:
     muscle space; the action offsets the fibre lengths that it seeks)."""
     body: str | Path | Body | Mapping[str, Any] = "human"
     """Name, path or loaded body, or the arguments of `load_body`: `{"name": "human", "height": 1.6}`."""
-    motion: str | Path | Clip | Motion = "walk"
-    """Name of an embedded motion, path of a motion file, or a loaded one."""
-    task: Task = "track"
-    """What is rewarded: `track`, following the motion."""
+    motion: str | Path | Clip | Motion | None = None
+    """Name of an embedded motion, path of a motion file, or a loaded one. None for `walk` where the task
+    follows a motion, and for none elsewhere; a motion that is given all the same is where episodes start, and
+    tracking it is rewarded, but actions and observations know nothing of it."""
+    task: str | Task = "track"
+    """What is rewarded: `track`, `speed`, `heading`, `stand`, or a task of your own, derived from
+    `musclegym.envs.tasks.Task`."""
+    prior: Prior | None = None
+    """Score of how natural the motion is, a reward term; such as `musclegym.pretrain.score.PriorScore()`."""
     physics_hz: int = 480
     """Physics steps per second; must be a multiple of `control_hz`."""
     control_hz: int = 30
@@ -76,21 +115,30 @@ class HumanoidConfig:
     """Stiffness of the stable PD on every joint, as in MASS [N m/rad]."""
     kd: float = 24.5
     """Damping of the stable PD on every joint, sqrt(2 kp) as in MASS [N m s/rad]."""
-    action_range: float = 0.5
-    """Largest offset of the target pose from the reference, per joint coordinate [rad]."""
+    action_range: float | None = None
+    """Largest offset of the target pose, per joint coordinate, from the motion's pose or, where the task does
+    not follow one, from standing with hanging arms [rad]. None for 0.5 and 1.0."""
     length_range: float = 0.1
-    """Largest offset of a wanted fibre length from the reference's under `muscle_length`, in optimal ones
-    [-]."""
+    """Largest offset of a wanted fibre length from the one in that pose, in optimal fibre lengths [-]."""
     muscles: MuscleConfig | Mapping[str, Any] | None = None
     """Physiology of the muscles, or its settings by name: `{"force_velocity": True}`."""
     history: int = 0
     """How many past states [q, qd] end the observation, for motion priors."""
     weights: TrackWeights = field(default_factory=TrackWeights)
-    """Weights of the reward terms."""
+    """Weights of the terms of tracking the motion."""
+    reward_weights: RewardWeights = field(default_factory=RewardWeights)
+    """Factors on the terms of tracking, of the task and of the prior."""
+    ground: Ground | Mapping[str, Any] | None = None
+    """Slope, unevenness and friction of the ground, drawn at each reset; None for flat ground."""
+    pushes: Pushes | Mapping[str, Any] | None = None
+    """Pushes at random times; None for none."""
+    variation: BodyVariation | Mapping[str, Any] | None = None
+    """Height, mass and strength, drawn at each reset; None for the body as it is."""
     fall_drop: float = 0.25
-    """The episode ends when the root is lower than the reference by this share of its rest height [-]."""
+    """The episode ends when the root is lower above the ground, by this share of its height in the rest pose,
+    than in the motion that is followed or else than in the rest pose [-]."""
     lost_distance: float = 1.0
-    """The episode ends when the root is farther than this from the reference on the ground [m]."""
+    """The episode ends when the root is farther than this from the followed motion's over the ground [m]."""
     start_noise: float = 0.0
     """Standard deviation of noise on the joint angles at the start [rad]."""
     muscle_weights: "str | Path | MuscleNN | None" = None
@@ -105,6 +153,38 @@ class HumanoidConfig:
         """
         return load_body(**self.body) if isinstance(self.body, Mapping) else load_body(self.body)
 
+    def surroundings(self) -> dict[str, Any]:
+        """Return the options of `World`, each None or made from its mapping."""
+        return {
+            "ground": make_option(Ground, self.ground),
+            "pushes": make_option(Pushes, self.pushes),
+            "variation": make_option(BodyVariation, self.variation),
+        }
+
+    @property
+    def chosen_task(self) -> Task:
+        """The task, where it was given by name too."""
+        return TASKS[self.task] if isinstance(self.task, str) else self.task
+
+    @property
+    def chosen_motion(self) -> str | Path | Clip | Motion | None:
+        """The motion, the default one where the task follows one and none was given."""
+        if self.motion is None and self.chosen_task.follows_motion:
+            return DEFAULT_MOTION
+        return self.motion
+
+    @property
+    def acts_on_muscles(self) -> bool:
+        """Whether the action has a number per muscle, not per joint coordinate."""
+        return self.actuation in ("excitation", "muscle_length")
+
+    @property
+    def target_range(self) -> float:
+        """Largest offset of the target pose [rad]."""
+        if self.action_range is not None:
+            return self.action_range
+        return FOLLOWED_RANGE if self.chosen_task.follows_motion else FREE_RANGE
+
     @property
     def muscle_updates(self) -> int:
         """Muscle activations per second [1/s]."""
@@ -112,23 +192,38 @@ class HumanoidConfig:
             return self.muscle_hz
         return self.physics_hz // (2 if self.physics_hz // self.control_hz % 2 == 0 else 1)
 
-    def _refuse_idle_options(self) -> None:
-        """Refuse options that would change nothing under the chosen actuation."""
-        for field_ in fields(self):
-            needs = NEEDED_BY.get(field_.name)
-            if needs and self.actuation not in needs and getattr(self, field_.name) != field_.default:
-                raise ValueError(
-                    f"{field_.name} acts under actuation {' or '.join(map(repr, needs))} only, but was given "
-                    f"with {self.actuation!r}; leave it out"
-                )
-
     def __post_init__(self) -> None:
         """Check every rule."""
         choose("actuation", self.actuation, get_args(Actuation))
-        choose("task", self.task, get_args(Task))
+        if not isinstance(self.task, Task):
+            choose("task", self.task, tuple(TASKS))
         if isinstance(self.body, Mapping):
             for argument in self.body:
                 choose("argument of body", argument, tuple(signature(load_body).parameters))
+        self._check_rates()
+        self.surroundings()
+        muscle_config(self.muscles)
+        if self.prior is not None and self.prior.fps != self.control_hz:
+            raise ValueError(
+                f"a prior scores states at its own rate, {self.prior.fps}/s, but control_hz is "
+                f"{self.control_hz}; use control_hz={self.prior.fps:g} or another prior"
+            )
+        self._refuse_idle_options()
+        for name in ("kp", "kd", "target_range", "length_range", "fall_drop", "lost_distance"):
+            if not getattr(self, name) > 0.0:
+                option = "action_range" if name == "target_range" else name
+                raise ValueError(
+                    f"{option} must be positive, but is {getattr(self, option)!r}; the default is "
+                    f"{default_of(option)}"
+                )
+        if self.start_noise < 0.0 or self.history < 0:
+            raise ValueError(
+                f"start_noise and history must not be negative, but are {self.start_noise!r} and "
+                f"{self.history!r}; 0 switches either off"
+            )
+
+    def _check_rates(self) -> None:
+        """Check that rates are whole and divide each other."""
         for name in ("physics_hz", "control_hz", "muscle_hz"):
             value = getattr(self, name)
             if not (name == "muscle_hz" and value is None) and (not isinstance(value, int) or value <= 0):
@@ -136,19 +231,39 @@ class HumanoidConfig:
         multiple("physics_hz", self.physics_hz, "control_hz", self.control_hz)
         multiple("physics_hz", self.physics_hz, "muscle_hz", self.muscle_updates)
         multiple("muscle_hz", self.muscle_updates, "control_hz", self.control_hz)
-        self._refuse_idle_options()
-        muscle_config(self.muscles)
-        for name in ("kp", "kd", "action_range", "length_range", "fall_drop", "lost_distance"):
-            if not getattr(self, name) > 0.0:
-                default = next(f.default for f in fields(self) if f.name == name)
-                raise ValueError(
-                    f"{name} must be positive, but is {getattr(self, name)!r}; the default is {default}"
-                )
-        if self.start_noise < 0.0 or self.history < 0:
-            raise ValueError(
-                f"start_noise and history must not be negative, but are {self.start_noise!r} and "
-                f"{self.history!r}; 0 switches either off"
-            )
+
+    def _refuse_idle_options(self) -> None:
+        """Refuse options that would change nothing beside the others."""
+        for names, acts, where in IDLE_UNLESS:
+            for name in names:
+                if attrgetter(name)(self) != default_of(name) and not acts(self):
+                    raise ValueError(
+                        f"{name} acts {where} only, but was given with actuation {self.actuation!r} and task "
+                        f"{self.task!r}; leave it out"
+                    )
+
+
+IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str], ...] = (
+    (("muscle_weights",), lambda c: c.actuation == "muscle", "under actuation 'muscle'"),
+    (("muscle_hz",), lambda c: c.actuation in ("muscle", "oracle"), "under actuation 'muscle' or 'oracle'"),
+    (("kp", "kd", "action_range"), lambda c: not c.acts_on_muscles, "where the action is a target pose"),
+    (("length_range",), lambda c: c.actuation == "muscle_length", "under actuation 'muscle_length'"),
+    (("muscles",), lambda c: c.actuation != "torque", "where muscles act"),
+    (("lost_distance",), lambda c: c.chosen_task.follows_motion, "where the task follows the motion"),
+    (("weights",), lambda c: c.chosen_motion is not None, "with a motion"),
+    (("reward_weights.tracking",), lambda c: c.chosen_motion is not None, "with a motion"),
+    (("reward_weights.task",), lambda c: c.chosen_task.has_terms, "with a task that has terms of its own"),
+    (("reward_weights.prior",), lambda c: c.prior is not None, "with a prior"),
+)
+"""Options that act beside certain others only, when they do, and how to say so."""
+
+
+def default_of(name: str) -> Any:
+    """Return the value of an option that is left out, "option" or "option.field"."""
+    name, _, rest = name.partition(".")
+    option = next(item for item in fields(HumanoidConfig) if item.name == name)
+    value = option.default_factory() if option.default_factory is not MISSING else option.default
+    return getattr(value, rest) if rest else value
 
 
 def choose(name: str, value: object, choices: tuple[str, ...]) -> None:

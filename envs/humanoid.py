@@ -1,6 +1,7 @@
-"""`MuscleHumanoid-v0`: a muscle-driven human that follows a motion."""
+"""`MuscleHumanoid-v0`: a muscle-driven human that follows a motion, or does a task."""
 
 from collections import deque
+from dataclasses import fields, replace
 from typing import Any
 
 import gymnasium
@@ -9,18 +10,24 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from musclegym.body import Body
-from musclegym.envs import rewards
 from musclegym.envs.actuator import Actuator, advance
-from musclegym.envs.config import HumanoidConfig, make_config
-from musclegym.envs.observations import BOUND, heading_rotation, layout_of, observe
+from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
+from musclegym.envs.observations import BOUND, View, layout_of, observe
 from musclegym.envs.reference import Reference
-from musclegym.motion import load_motion
+from musclegym.envs.tracking import tracking_terms
+from musclegym.envs.world import World
+from musclegym.human import neutral_pose
+from musclegym.motion import Motion, load_motion
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 from musclegym.skeleton import body_velocities
 from musclegym.state import BodyState
 
 Array32 = npt.NDArray[np.float32]
+Info = dict[str, Any]
+
+SHORTEST_WAY = 0.1
+"""Way below which the cost of transport is counted as if over this way, for it grows without bound [m]."""
 
 
 class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
@@ -70,57 +77,79 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
                 f"render_mode must be None or 'rgb_array', but is {render_mode!r}; use one of these"
             )
         self.config: HumanoidConfig = make_config(options)
+        self.task = self.config.chosen_task
         self.render_mode = render_mode
         self.body: Body = self.config.load_body()
-        self.motion = load_motion(self.config.motion, self.body, self.config.control_hz)
-        self.reference = Reference(self.motion)
         self.simulation = Simulation(self.body, self.config.physics_hz)
         self.actuator = Actuator(self.body, self.config, self.simulation)
+        motion = self.config.chosen_motion
+        self.motion = None if motion is None else load_motion(motion, self.body, self.config.control_hz)
+        self.world = World(
+            self.body, self.motion, self.simulation, self.config.control_hz, **self.config.surroundings()
+        )
+        self.reference = None if self.motion is None else Reference(self.motion, self.world.height_at)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
-        excitation = self.config.actuation in ("excitation", "muscle_length")
-        self.observation_layout = layout_of(self.body, excitation, self.config.history)
+        self.observation_layout = layout_of(self.body, self.config)
         size = self.observation_layout[-1].stop
         self.observation_space = spaces.Box(-BOUND, BOUND, (size,), np.float32)
-        actions = self.body.n_muscles if excitation else self.body.n_dofs - 6
+        actions = self.body.n_muscles if self.config.acts_on_muscles else self.body.n_dofs - 6
         self.action_space = spaces.Box(-1.0, 1.0, (actions,), np.float32)
-        self._past: deque[Array] = deque(maxlen=max(self.config.history, 1))
+        remembered = max(self.config.history, self.config.prior.window if self.config.prior else 1)
+        self._past: deque[Array] = deque(maxlen=remembered)
+        self._neutral, self._stillness = neutral_pose(self.body.skeleton), np.zeros(self.body.n_dofs)
         self._renderer: Any = None
         self._start_time = 0.0
         self._steps = 0
+        self._work = np.zeros(2)  # of joints and of muscles since the start [J]
         self.state: BodyState
 
     @property
     def time(self) -> float:
-        """Time since the motion's first frame [s]."""
-        return self._start_time + self._steps / self.config.control_hz
+        """Time since the motion's first frame, or since the start where there is no motion [s]."""
+        return self.time_after(0)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array32, dict[str, Any]]:
-        """Start an episode in the reference's pose at a random phase, or at `options["phase"]` in [0, 1).
+    def time_after(self, steps: int) -> float:
+        """Return `time` as it is `steps` control steps later [s]."""
+        return self._start_time + (self._steps + steps) / self.config.control_hz
+
+    def set_reward_weights(self, **weights: float) -> None:
+        """Change factors on the reward terms of tracking, task or prior from now on; the others stay.
 
         Raises:
-            ValueError: if an option is unknown or the phase is out of range.
+            ValueError: if a group is unknown, a factor is not finite or there is nothing that it would weigh.
+        """
+        for name in weights:
+            choose("reward weight", name, tuple(item.name for item in fields(RewardWeights)))
+        self.config = replace(self.config, reward_weights=replace(self.config.reward_weights, **weights))
+
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array32, Info]:
+        """Start an episode.
+
+        Where there is a motion, it starts in the motion's pose and velocity at a random phase, or at
+        `options["phase"]` in [0, 1); else standing still with hanging arms.
+
+        Raises:
+            ValueError: if an option is unknown, or the phase is out of range or without a motion.
         """
         super().reset(seed=seed)
-        phase = start_phase(options or {})
-        if phase is None:
+        phase = start_phase(options or {}, self.motion)
+        if phase is None and self.motion is not None:
             phase = float(self.np_random.uniform(0.0, 1.0 if self.motion.cyclic else 0.9))
-        self._start_time, self._steps = phase * self.motion.duration, 0
-        self.reference.start()
-        self.actuator.reset(self.np_random)
-        q, qd = self.reference.at(self.time)
+        self._embody(*self.world.reset(self.np_random))
+        q, qd = self._start(phase)
         if self.config.start_noise > 0.0:
             q[6:] += self.np_random.normal(0.0, self.config.start_noise, len(q) - 6)
-        self.simulation.reset(q, qd)
+        self.actuator.reset(self.np_random)
+        self.simulation.reset(self.world.lift(q) if self.config.ground is not None else q, qd)
+        self._work[:] = 0.0
         self.state = self._read_state()
-        self._past.clear()
-        for past in range(self.config.history - 1, 0, -1):
-            self._past.append(np.concatenate(self.reference.at(self.time - past / self.config.control_hz)))
-        self._past.append(np.concatenate([self.state.q, self.state.qd]))
-        return self._observe(), {"phase": self.reference.phase(self.time), "diverged": False}
+        self._start_place = self.state.joint_position[0]
+        self.goal = self.task.first_goal(self.state, self.np_random)
+        self._remember_start()
+        self._look_ahead()
+        return self._observe(), {"diverged": False, **self._phase()}
 
-    def step(self, action: Array32) -> tuple[Array32, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Array32) -> tuple[Array32, float, bool, bool, Info]:
         """Follow a target pose, or hold muscle excitations, for a control period; then judge where it led."""
         self.begin(action)
         advance([self.actuator])
@@ -129,35 +158,33 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     def begin(self, action: Array32) -> None:
         """Hand an action to the actuator; the first of the three parts of `step`."""
         command = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
+        self.world.step(self.np_random)
+        base, velocity = self._wanted if self.task.follows_motion else (self._neutral, self._stillness)
         if self.config.actuation == "excitation":
             self.actuator.excite(0.5 * (command + 1.0))
+        elif self.config.actuation == "muscle_length":
+            self.actuator.aim(base, velocity, self.config.length_range * command)
         else:
-            target, qd_target = self.reference.at(self.time + 1.0 / self.config.control_hz)
-            if self.config.actuation == "muscle_length":
-                self.actuator.aim(target, qd_target, self.config.length_range * command)
-                return
-            target[6:] += self.config.action_range * command
-            self.actuator.follow(target, qd_target)
+            target = base.copy()
+            target[6:] += self.config.target_range * command
+            self.actuator.follow(target, velocity)
 
-    def finish(self) -> tuple[Array32, float, bool, bool, dict[str, Any]]:
+    def finish(self) -> tuple[Array32, float, bool, bool, Info]:
         """Judge where a control step has led; the last of the three parts of `step`."""
-        before = self.state
         self._steps += 1
         after = self._read_state()
         diverged = not after.is_finite
-        self.state = before if diverged else after
-        wanted, wanted_velocity = self.reference.at(self.time)
-        terms = self._reward_terms(wanted, wanted_velocity)
-        terminated = diverged or self._is_lost(wanted)
-        self.reference.resynchronise(self.time, self.state.rotation[0], self.state.joint_position[0])
+        if not diverged:
+            self.state = after
+        self._work += (self.state.effort.joint_work, self.state.effort.muscle_work)
         self._past.append(np.concatenate([self.state.q, self.state.qd]))
-        info = {
-            "reward_terms": terms,
-            "diverged": diverged,
-            "phase": self.reference.phase(self.time),
-            "mean_activation": float(self.state.activation.mean()) if len(self.state.activation) else 0.0,
-        }
-        return self._observe(), sum(terms.values()), terminated, self.reference.has_ended(self.time), info
+        terms = self._reward_terms()
+        terminated = diverged or self._is_lost() or self.task.is_over(self.state, self.goal)
+        self.goal = self.task.next_goal(self.goal, self.state, self.np_random)
+        ended = self.reference is not None and self.reference.has_ended(self.time)
+        info = {"reward_terms": terms, "diverged": diverged, **self._phase(), **self._measures(), **self.world.info()}
+        self._look_ahead()
+        return self._observe(), sum(terms.values()), terminated, ended, info
 
     def render(self) -> npt.NDArray[np.uint8] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return a picture (height, width, 3) of the body and its muscles, or None without a render mode."""
@@ -173,12 +200,48 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         """Free the physics world."""
         self.simulation.close()
 
+    def _embody(self, body: Body, motion: Motion | None) -> None:
+        """Go on with another body of the same names, and its motion."""
+        if body is self.body:
+            return
+        self.body, self.motion = body, motion
+        self.actuator.set_body(body)
+        self._neutral = neutral_pose(body.skeleton)
+        self._renderer = None
+        if motion is not None:
+            self.reference = Reference(motion, self.world.height_at)
+
+    def _start(self, phase: float | None) -> tuple[Array, Array]:
+        """Return the pose and velocity (dof,) in which an episode starts, and set the clock."""
+        self._steps, self._start_time = 0, 0.0
+        if self.reference is None or phase is None:
+            return self._neutral.copy(), np.zeros(self.body.n_dofs)
+        self._start_time = phase * self.reference.motion.duration
+        self.reference.start()
+        return self.reference.at(self.time)
+
+    def _remember_start(self) -> None:
+        """Fill the history with the states before the start, or with the start where there is no motion."""
+        now = np.concatenate([self.state.q, self.state.qd])
+        self._past.clear()
+        for past in range(self._past.maxlen or 1, 1, -1):
+            before = None if self.reference is None else self.reference.at(self.time_after(1 - past))
+            self._past.append(now if before is None else np.concatenate(before))
+        self._past.append(now)
+
+    def _look_ahead(self) -> None:
+        """Carry the motion along with the body, and find where it will be after the next control step."""
+        if self.reference is not None:
+            self.reference.resynchronise(self.time, self.state.rotation[0], self.state.joint_position[0])
+            self._wanted = self.reference.at(self.time_after(1))
+
     def _read_state(self) -> BodyState:
         self.actuator.read()
         stage, work = self.actuator.stage, self.actuator.stage.work
         angular, linear = np.empty_like(work.position), np.empty_like(work.position)
         body_velocities(self.body.skeleton.tree, work.rotation, work.position, stage.qd, angular, linear)
         return BodyState(
+            body=self.body,
             time=self._steps / self.config.control_hz,
             q=stage.q.copy(),
             qd=stage.qd.copy(),
@@ -188,60 +251,83 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             com_velocity=linear + np.cross(angular, work.com - work.position),
             angular_velocity=angular,
             activation=self.actuator.activation.copy(),
-            torque=self.actuator.effort.torque,
             ground_force=self.simulation.ground_forces(),
+            ground_height=float(self.world.height_at(work.position[0, 0], work.position[0, 2])),
+            effort=self.actuator.effort,
+            step_time=1.0 / self.config.control_hz,
         )
 
     def _observe(self) -> Array32:
-        target, _ = self.reference.at(self.time + 1.0 / self.config.control_hz)
-        error = self.body.skeleton.difference(self.state.q, target)
-        excitation = self.config.actuation in ("excitation", "muscle_length")
-        past = list(self._past) if self.config.history else []
-        return observe(self.state, error, self.reference.phase(self.time), excitation, past)
+        error = np.zeros(0)
+        if self.task.follows_motion:
+            error = self.body.skeleton.difference(self.state.q, self._wanted[0])
+        history = self.config.history
+        view = View(
+            state=self.state,
+            target_error=error,
+            phase=self.reference.phase(self.time) if self.reference else 0.0,
+            goal=self.task.observe(self.state, self.goal),
+            past=np.array(self._past)[len(self._past) - history :] if history else np.zeros(0),
+        )
+        return observe(self.observation_layout, view)
 
-    def _reward_terms(self, q: Array, qd: Array) -> dict[str, float]:
-        """Return the weighted terms of tracking the reference pose and velocity (dof,)."""
-        state, weights, skeleton = self.state, self.config.weights, self.body.skeleton
-        wanted = self.body.kinematics(q, qd)
-        error = skeleton.difference(state.q, q)
-        ends = skeleton.end_effector
-        mine, other = heading_rotation(state.rotation[0]), heading_rotation(wanted.joint_rotation[0])
-        mass = skeleton.mass[:, None] / skeleton.total_mass
+    def _reward_terms(self) -> dict[str, float]:
+        """Return every weighted term of the reward of the last control step."""
+        weights, terms = self.config.reward_weights, {}
+        if self.reference is not None:
+            tracking = tracking_terms(self.state, *self._wanted, self.config.weights)
+            terms |= {name: weights.tracking * value for name, value in tracking.items()}
+        if self.config.prior is not None:
+            states = np.array(self._past)[-self.config.prior.window :]
+            terms["prior"] = weights.prior * self.config.prior(states)
+        own = self.task.rewards(self.state, self.goal)
+        if twice := sorted(terms.keys() & own.keys()):
+            raise ValueError(
+                f"reward terms need names of their own, but the task's {twice[0]!r} is one of the motion's "
+                f"or prior's terms; rename it in {type(self.task).__name__}.rewards"
+            )
+        return terms | {name: weights.task * value for name, value in own.items()}
+
+    def _is_lost(self) -> bool:
+        """Whether the body has fallen, or strayed from the motion that it follows."""
+        rest = float(self.body.skeleton.joint_position[0, 1])
+        drop = self.config.fall_drop * rest
+        if not self.task.follows_motion:
+            return self.state.root_height < rest - drop
+        away = self.state.joint_position[0] - self.body.skeleton.joint_position[0] - self._wanted[0][3:6]
+        return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.config.lost_distance)
+
+    def _phase(self) -> Info:
+        return {} if self.reference is None else {"phase": self.reference.phase(self.time)}
+
+    def _measures(self) -> Info:
+        """Return what the last control step has cost, and which bodies touch the ground."""
+        effort, start = self.state.effort, self._start_place
+        way = np.hypot(*(self.state.joint_position[0] - start)[[0, 2]])
+        costs = self._work / (self.state.weight * max(way, SHORTEST_WAY))
         return {
-            "pose": weights.pose * rewards.pose_match(error[6:]),
-            "velocity": weights.velocity * rewards.velocity_match(state.qd[6:] - qd[6:]),
-            "end_effector": weights.end_effector
-            * rewards.end_effector_match(
-                (state.com[ends] - state.joint_position[0]) @ mine
-                - (wanted.com[ends] - wanted.joint_position[0]) @ other
-            ),
-            "root": weights.root
-            * rewards.root_match(
-                state.joint_position[0] - wanted.joint_position[0],
-                error[:3],
-                state.rotation[0] @ state.qd[3:6] - wanted.joint_rotation[0] @ qd[3:6],
-                state.qd[:3] - qd[:3],
-            ),
-            "com": weights.com
-            * rewards.com_match((mass * (state.com_velocity - wanted.com_velocity)).sum(axis=0)),
+            "cost_of_transport": float(costs[0]),
+            "muscle_cost_of_transport": float(costs[1]),
+            "joint_work": effort.joint_work,
+            "muscle_work": effort.muscle_work,
+            "mean_activation": float(self.state.activation.mean()) if self.state.activation.size else 0.0,
+            "mean_squared_activation": effort.squared_activation,
+            "torque_wanted": effort.wanted_torque,
+            "torque_residual": effort.torque_residual,
+            "saturation": effort.saturated,
+            "ground_force": self.state.ground_force,
+            "contacts": self.state.ground_force > 0.0,
         }
 
-    def _is_lost(self, q: Array) -> bool:
-        """Whether the body has fallen or strayed from the reference pose (dof,)."""
-        rest = self.body.skeleton.joint_position[0]
-        away = self.state.joint_position[0] - (rest + q[3:6])
-        return bool(
-            away[1] < -self.config.fall_drop * rest[1]
-            or np.hypot(away[0], away[2]) > self.config.lost_distance
-        )
 
-
-def start_phase(options: dict[str, Any]) -> float | None:
+def start_phase(options: Info, motion: Motion | None) -> float | None:
     """Return the phase asked for by the options of `reset`, or None."""
     unknown = sorted(set(options) - {"phase"})
     if unknown:
         raise ValueError(f"the only option of reset is 'phase', but {unknown[0]!r} was given; leave it out")
     phase = options.get("phase")
+    if phase is not None and motion is None:
+        raise ValueError("phase says where in the motion to start, but there is no motion; leave it out")
     if phase is not None and not 0.0 <= phase < 1.0:
         raise ValueError(f"phase must lie in [0, 1), but is {phase!r}; 0 starts at the motion's first frame")
     return phase

@@ -1,12 +1,14 @@
-"""The observation: named blocks of numbers, each a function of the body's state."""
+"""The observation: one table of parts, from which its layout, its numbers and its documentation are made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from musclegym.body import Body
+from musclegym.envs.config import HumanoidConfig
 from musclegym.rotation import Array
 from musclegym.state import BodyState
 
@@ -30,73 +32,135 @@ class Block:
     """Frame that the numbers are stated in."""
 
 
-def layout_of(body: Body, excitation: bool, history: int) -> tuple[Block, ...]:
-    """Return the blocks of the observation in their order; `history` states of the past end it."""
-    bodies, dofs = body.skeleton.n_bodies, body.n_dofs
-    parts = [
-        ("root_height", 1, "m", "world"),
-        ("up", 3, "-", "root"),
-        ("root_linear_velocity", 3, "m/s", "heading"),
-        ("root_angular_velocity", 3, "rad/s", "heading"),
-        ("body_position", 3 * (bodies - 1), "m", "heading, from the root"),
-        ("body_velocity", 3 * bodies, "m/s", "heading"),
-        ("joint_rotation", dofs - 6, "rad", "joint"),
-        ("joint_velocity", dofs - 6, "0.1 rad/s", "joint"),
-        ("target_error", dofs - 6, "rad", "joint"),
-        ("root_error", 6, "rad, m", "root"),
-        ("phase", 2, "-", "cosine and sine"),
-    ]
-    if excitation:
-        parts.append(("activation", body.n_muscles, "-", "muscle"))
-    if history:
-        parts.append(("history", history * 2 * dofs, "rad, m, rad/s, m/s", "states [q, qd], oldest first"))
-    stops = np.cumsum([size for _, size, _, _ in parts]).tolist()
-    starts = [0, *stops[:-1]]
-    return tuple(
-        Block(name, start, stop, unit, frame)
-        for (name, _, unit, frame), start, stop in zip(parts, starts, stops, strict=True)
-    )
+class View(NamedTuple):
+    """What an observation is made of."""
+
+    state: BodyState
+    target_error: Array  # (dof,) way from the pose to the motion's next one [rad, m]; empty without one
+    phase: float  # of the motion in its cycle, in [0, 1)
+    goal: Array  # what the task says about its goal
+    past: Array  # (history, 2 dof) states [q, qd], oldest first
 
 
-def heading_rotation(root: Array) -> Array:
-    """Return the rotation (3, 3) about the vertical that turns +z to where the root (3, 3) faces."""
-    sine, cosine = root[0, 2], root[2, 2]
-    length = np.hypot(sine, cosine)
-    if length < 1e-9:  # facing straight up or down: no heading
-        return np.eye(3)
-    sine, cosine = sine / length, cosine / length
-    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+class Part(NamedTuple):
+    """A row of the table: a block, how long it is, when it is there, and its numbers."""
+
+    name: str
+    unit: str
+    frame: str
+    size: Callable[[Body, HumanoidConfig], int]  # 0 where the block is left out
+    numbers: Callable[[View], Array]
+    there: str = ""  # when it is there; always if left empty
 
 
-def observe(
-    state: BodyState, target_error: Array, phase: float, excitation: bool, past: Sequence[Array]
-) -> npt.NDArray[np.float32]:
-    """Return the observation of a state, laid out as `layout_of` says.
+def following(size: Callable[[Body], int]) -> Callable[[Body, HumanoidConfig], int]:
+    """Return the size of a part that is there only where the task follows the motion."""
+    return lambda body, config: size(body) if config.chosen_task.follows_motion else 0
 
-    Args:
-        state: the body.
-        target_error: way from the pose to the next reference pose, shape (dof,) [rad, m].
-        phase: of the reference in its cycle, in [0, 1).
-        excitation: whether the activations are part of it.
-        past: states [q, qd] of the history, oldest first.
-    """
-    heading = heading_rotation(state.rotation[0])
-    root = state.joint_position[0]
-    velocity = state.com_velocity @ heading
-    blocks = [
-        root[1:2],
-        state.rotation[0][1],
-        velocity[0],
-        state.angular_velocity[0] @ heading,
-        ((state.com[1:] - root) @ heading).ravel(),
-        velocity.ravel(),
-        state.q[6:],
-        0.1 * state.qd[6:],
-        target_error[6:],
-        target_error[:6],
-        np.array([np.cos(2.0 * np.pi * phase), np.sin(2.0 * np.pi * phase)]),
-    ]
-    if excitation:
-        blocks.append(state.activation)
-    blocks += past
-    return np.clip(np.concatenate(blocks), -BOUND, BOUND).astype(np.float32)
+
+def joints(body: Body, config: HumanoidConfig | None = None) -> int:
+    """Return the number of actuated DoFs."""
+    return body.n_dofs - 6
+
+
+FOLLOWS = "task follows the motion"
+PARTS = (
+    Part(
+        "root_height",
+        "m",
+        "above the ground",
+        lambda body, config: 1,
+        lambda view: np.array([view.state.root_height]),
+    ),
+    Part("up", "-", "root", lambda body, config: 3, lambda view: view.state.rotation[0][1]),
+    Part(
+        "root_linear_velocity",
+        "m/s",
+        "heading",
+        lambda body, config: 3,
+        lambda view: view.state.com_velocity[0] @ view.state.heading,
+    ),
+    Part(
+        "root_angular_velocity",
+        "rad/s",
+        "heading",
+        lambda body, config: 3,
+        lambda view: view.state.angular_velocity[0] @ view.state.heading,
+    ),
+    Part(
+        "body_position",
+        "m",
+        "heading, from the root",
+        lambda body, config: 3 * (body.skeleton.n_bodies - 1),
+        lambda view: ((view.state.com[1:] - view.state.joint_position[0]) @ view.state.heading).ravel(),
+    ),
+    Part(
+        "body_velocity",
+        "m/s",
+        "heading",
+        lambda body, config: 3 * body.skeleton.n_bodies,
+        lambda view: (view.state.com_velocity @ view.state.heading).ravel(),
+    ),
+    Part("joint_rotation", "rad", "joint", joints, lambda view: view.state.q[6:]),
+    Part("joint_velocity", "0.1 rad/s", "joint", joints, lambda view: 0.1 * view.state.qd[6:]),
+    Part("target_error", "rad", "joint", following(joints), lambda view: view.target_error[6:], FOLLOWS),
+    Part(
+        "root_error", "rad, m", "root", following(lambda body: 6), lambda view: view.target_error[:6], FOLLOWS
+    ),
+    Part(
+        "phase",
+        "-",
+        "cosine and sine",
+        following(lambda body: 2),
+        lambda view: np.array([np.cos(2.0 * np.pi * view.phase), np.sin(2.0 * np.pi * view.phase)]),
+        FOLLOWS,
+    ),
+    Part(
+        "goal",
+        "of the task",
+        "of the task",
+        lambda body, config: config.chosen_task.goal_size,
+        lambda view: view.goal,
+        "task has a goal",
+    ),
+    Part(
+        "activation",
+        "-",
+        "muscle",
+        lambda body, config: body.n_muscles if config.acts_on_muscles else 0,
+        lambda view: view.state.activation,
+        "the action is per muscle",
+    ),
+    Part(
+        "history",
+        "rad, m, rad/s, m/s",
+        "states [q, qd], oldest first",
+        lambda body, config: config.history * 2 * body.n_dofs,
+        lambda view: view.past.ravel(),
+        "history is not 0",
+    ),
+)
+"""All parts of the observation in their order."""
+
+
+def layout_of(body: Body, config: HumanoidConfig) -> tuple[Block, ...]:
+    """Return the blocks of the observation in their order."""
+    blocks: list[Block] = []
+    for part in PARTS:
+        size, start = part.size(body, config), blocks[-1].stop if blocks else 0
+        if part.name == "goal":
+            unit, frame = config.chosen_task.goal_unit, config.chosen_task.goal_frame
+        else:
+            unit, frame = part.unit, part.frame
+        if size:
+            blocks.append(Block(part.name, start, start + size, unit, frame))
+    return tuple(blocks)
+
+
+def observe(layout: tuple[Block, ...], view: View) -> npt.NDArray[np.float32]:
+    """Return the observation of a view, laid out as `layout_of` says."""
+    values = np.concatenate([NUMBERS[block.name](view) for block in layout])
+    return np.clip(values, -BOUND, BOUND).astype(np.float32)
+
+
+NUMBERS = {part.name: part.numbers for part in PARTS}

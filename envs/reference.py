@@ -1,11 +1,13 @@
 """The reference: a motion as the environment follows it, carried along with the body from cycle to cycle."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 
-from musclegym.envs.observations import heading_rotation
 from musclegym.motion import Motion
 from musclegym.rotation import Array, multiply, relative_vector, rotation_from_vector
+from musclegym.state import heading_rotation
 
 
 class Reference:
@@ -15,9 +17,9 @@ class Reference:
     faces, so that small errors of one cycle do not become large ones of the next.
     """
 
-    def __init__(self, motion: Motion) -> None:
-        """Follow `motion` from its start."""
-        self.motion = motion
+    def __init__(self, motion: Motion, height_at: Callable[[float, float], Array]) -> None:
+        """Follow `motion` from its start, on ground whose height at (x, z) is `height_at` [m]."""
+        self.motion, self._height_at = motion, height_at
         self._rest = motion.skeleton.joint_position[0]
         self._rest_rotation = np.ascontiguousarray(motion.skeleton.joint_rotation[0])
         self._turn = np.eye(3)
@@ -33,6 +35,7 @@ class Reference:
         q, qd = self.motion.at(time)
         placed = q.copy()
         place_root(q, self._turn, self._shift, self._rest, self._rest_rotation, placed)
+        placed[4] += self._height_at(self._rest[0] + placed[3], self._rest[2] + placed[5])
         return placed, qd
 
     def phase(self, time: float) -> float:

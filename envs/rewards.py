@@ -64,3 +64,43 @@ def com_match(error: Array, scale: float = 10.0) -> float:
         scale: how strictly errors count [s^2/m^2].
     """
     return float(np.exp(-0.1 * scale * np.sum(error**2)))
+
+
+def ground_velocity_match(error: Array, tolerance: float) -> float:
+    """Return exp(-|error|^2 / tolerance^2).
+
+    Args:
+        error: velocity of the whole body's centre of mass over the ground, less the wanted one, (2,) [m/s].
+        tolerance: miss at which the term has fallen to exp(-1) [m/s].
+    """
+    return float(np.exp(-np.sum(error**2) / tolerance**2))
+
+
+def facing_match(facing: Array, wanted: Array) -> float:
+    """Return (1 + cosine) / 2 of the angle between two directions on the ground, unit vectors (2,)."""
+    return float(0.5 * (1.0 + np.dot(facing, wanted)))
+
+
+def upright_match(up: float) -> float:
+    """Return the square of how far the trunk's axis points up, its vertical part `up` [-]; 0 below level."""
+    return float(max(up, 0.0) ** 2)
+
+
+def effort_match(power: float, scale: float = 0.5) -> float:
+    """Return exp(-power / scale).
+
+    Args:
+        power: mean absolute joint power per body weight [m/s]; people walk at 0.2 to 0.4.
+        scale: power at which the term has fallen to exp(-1) [m/s].
+    """
+    return float(np.exp(-power / scale))
+
+
+def height_match(error: float, tolerance: float = 0.1) -> float:
+    """Return exp(-(error / tolerance)^2) of the root's height, as a share of that in the rest pose [-]."""
+    return float(np.exp(-((error / tolerance) ** 2)))
+
+
+def still_match(velocity: Array, tolerance: float = 0.2) -> float:
+    """Return exp(-|velocity|^2 / tolerance^2) of the whole body's centre of mass, shape (3,) [m/s]."""
+    return float(np.exp(-np.sum(velocity**2) / tolerance**2))

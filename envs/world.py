@@ -161,7 +161,7 @@ class World:
     def __init__(
         self,
         body: Body,
-        motion: Motion,
+        motion: Motion | None,
         simulation: Simulation,
         control_hz: int,
         *,
@@ -173,7 +173,7 @@ class World:
 
         Args:
             body: the environment's own body, which the variation is relative to.
-            motion: its motion, which is scaled with it.
+            motion: its motion, which is scaled with it; may be None.
             simulation: where ground, pushes and body are put.
             control_hz: control steps per second [1/s].
             ground: what the ground is drawn from; None for the flat one.
@@ -190,14 +190,14 @@ class World:
         self._step = self._start = self._stop = 0
         self._factors = [1.0, 1.0, 1.0]
 
-    def reset(self, rng: np.random.Generator) -> tuple[Body, Motion]:
+    def reset(self, rng: np.random.Generator) -> tuple[Body, Motion | None]:
         """Draw an episode's body and ground, put them into the simulation and return its body and motion."""
         body, motion = self._body, self._motion
         if self.variation is not None:
             factors = (self.variation.height, self.variation.mass, self.variation.strength)
             self._factors = height, mass, strength = [draw(rng, factor) for factor in factors]
             body = scale_body(body, height, mass, strength)
-            motion = scale_motion(motion, body.skeleton)
+            motion = scale_motion(motion, body.skeleton) if motion is not None else None
         shape = self.ground.draw(rng) if self.ground is not None else None
         if self.variation is not None:
             self._simulation.set_body(body, shape)

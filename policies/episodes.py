@@ -85,8 +85,13 @@ def spread_phases(count: int, seed: int) -> list[float]:
 
 
 def play(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Iterator[dict[str, Any]]:
-    """Run one episode, and give each step's `info` with "reward", "terminated", "truncated" and "action"."""
-    observation, _ = environment.reset(seed=seed, options={"phase": phase})
+    """Run one episode, and give each step's `info` with "reward", "terminated", "truncated" and "action".
+
+    The phase says where in the motion it starts, if there is one.
+    """
+    bare: Any = environment.unwrapped
+    options = {} if bare.motion is None else {"phase": phase}
+    observation, _ = environment.reset(seed=seed, options=options)
     over = False
     while not over:
         action = actor(observation)
@@ -127,12 +132,14 @@ def run_episode(environment: gym.Env, actor: Actor, phase: float, seed: int) -> 
 
 
 def joint_error(environment: gym.Env) -> float:
-    """Return the mean distance of the joints from the reference, both relative to their root [m].
+    """Return the mean distance of the joints from the motion, both relative to their root [m].
 
     Args:
-        environment: during an episode.
+        environment: during an episode; without a motion the distance is NaN.
     """
     bare: Any = environment.unwrapped
+    if bare.reference is None:
+        return float("nan")
     wanted, _ = bare.reference.at(bare.time)
     true = bare.body.kinematics(wanted).joint_position
     joints = bare.state.joint_position
