@@ -182,7 +182,13 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         terminated = diverged or self._is_lost() or self.task.is_over(self.state, self.goal)
         self.goal = self.task.next_goal(self.goal, self.state, self.np_random)
         ended = self.reference is not None and self.reference.has_ended(self.time)
-        info = {"reward_terms": terms, "diverged": diverged, **self._phase(), **self._measures(), **self.world.info()}
+        info = {
+            "reward_terms": terms,
+            "diverged": diverged,
+            **self._phase(),
+            **self._measures(),
+            **self.world.info(),
+        }
         self._look_ahead()
         return self._observe(), sum(terms.values()), terminated, ended, info
 
