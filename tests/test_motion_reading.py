@@ -302,7 +302,18 @@ def test_deepmimic_quaternions_put_the_scalar_first(write):
             "frame 1: .* unit quaternions",
         ),
         ({"Loop": "wrap", "Frames": [deepmimic_frame()]}, "at least two frames"),
-        ({"Loop": "wrap", "Frames": [["x"] * 44] * 2}, "frames hold numbers only"),
+        ({"Loop": "wrap", "Frames": [["x"] * 44] * 2}, "frames hold numbers up to"),
+        ({"Loop": "wrap", "Frames": [["1"] * 44] * 2}, "frames hold numbers up to"),
+        ({"Loop": "wrap", "Frames": [[True] * 44] * 2}, "frames hold numbers up to"),
+        ({"Loop": "wrap", "Frames": [[10**400] * 44] * 2}, "frames hold numbers up to"),
+        (
+            {"Loop": "wrap", "Frames": [deepmimic_frame(0.01), deepmimic_frame(2.0), deepmimic_frame()]},
+            "frame 1: no frame lasts more than 100 times as long",
+        ),
+        (
+            {"Loop": "wrap", "Frames": [deepmimic_frame(), deepmimic_frame(1e-9), deepmimic_frame()]},
+            "frame 1: .* durations",
+        ),
         ({"Loop": "round", "Frames": [deepmimic_frame()] * 2}, '"Loop" must be'),
         ({"content": "walk", "style": "old"}, 'with a list "Frames"'),
     ],
@@ -315,6 +326,10 @@ def test_broken_deepmimic_file_is_refused(write, record, message):
 def test_text_that_is_no_json_is_refused(write):
     with pytest.raises(ValueError, match="is a JSON file, but"):
         read_motion(write('{"Loop": "wrap", "Frames": [[0.1,', "clip.txt"))
+    with pytest.raises(ValueError, match=r"clip\.txt:1: .*nested too deeply"):
+        read_motion(write("[" * 100_000, "clip.txt"))
+    with pytest.raises(ValueError, match=r"clip\.txt:1: .*a key twice"):
+        read_motion(write('{"Loop": "wrap", "Loop": "none", "Frames": []}', "clip.txt"))
 
 
 def test_missing_file_and_unknown_format_name_the_way_out(write, tmp_path):

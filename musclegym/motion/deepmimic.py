@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from musclegym.motion.clip import Clip
+from musclegym.motion.text import LARGEST, RATES, check_rate, read_text
 from musclegym.rotation import Array
 
 # name, parent, numbers in a frame, offset from the parent [m] (the skeleton of humanoid3d.txt in the
@@ -34,6 +35,7 @@ HUMANOID = (
     ("left_wrist", 13, 0, (0.0, -0.258947, 0.0)),
 )
 WIDTH = 44
+SPREAD = 100.0
 NORM_TOLERANCE = (
     0.5  # the released files were edited by hand: norms lie between 0.58 (kick) and 1.12; they are normalised
 )
@@ -50,25 +52,22 @@ def read_deepmimic(path: Path, *, fps: float | None = None) -> Clip:
         fps: frame rate to sample at [1/s]; by default that of the shortest frame.
 
     Raises:
-        ValueError: if the file is no DeepMimic motion; the message names file, frame, rule and cure.
+        ValueError: if the file is no DeepMimic motion or breaks the limits of `musclegym.motion.text`; the
+            message names file, line or frame, rule and cure.
     """
-    try:
-        record = json.loads(path.read_bytes().decode("utf-8-sig").rstrip("\0 \r\n\t"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path}: a DeepMimic motion is a JSON file, but {error}; the file is damaged: get it again"
-        ) from None
+    record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("Frames"), list):
         raise ValueError(
-            f'{path}: a DeepMimic motion is a JSON object with a list "Frames", but this is not; choose '
+            f'{path}:1: a DeepMimic motion is a JSON object with a list "Frames", but this is not; choose '
             "another file"
         )
     loop = record.get("Loop", "none")
     if loop not in ("wrap", "none"):
-        raise ValueError(f'{path}: "Loop" must be "wrap" or "none", but is {loop!r}; correct it')
+        raise ValueError(f'{path}:1: "Loop" must be "wrap" or "none", but is {loop!r}; correct it')
     frames = read_frames(path, record["Frames"])
     durations = frames[:-1, 0]
     rate = 1.0 / durations.min() if fps is None else fps
+    check_rate(f"{path}:1", rate)
     own_times = np.concatenate([[0.0], np.cumsum(durations)])
     unevenly = build_clip(path, frames, rate, loop == "wrap")
     count = max(round(own_times[-1] * rate), 1)
@@ -76,12 +75,44 @@ def read_deepmimic(path: Path, *, fps: float | None = None) -> Clip:
     return unevenly.sampled(own_times, times, rate)
 
 
+def read_json(path: Path) -> object:
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: if it is no JSON, is nested too deeply, or has an object with a key twice.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        line, fault = error.lineno, error.msg
+    except RecursionError:
+        line, fault = 1, "its brackets are nested too deeply"
+    except ValueError as error:
+        line, fault = 1, str(error)
+    raise ValueError(
+        f"{path}:{line}: a DeepMimic motion is a JSON file, but {fault}; the file is damaged: get it again"
+    )
+
+
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object of these keys and values.
+
+    Raises:
+        ValueError: if a key stands twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("an object of it has a key twice")
+    return record
+
+
 def read_frames(path: Path, rows: list[object]) -> Array:
     """Return the frames as an array, shape (frame, 44).
 
     Raises:
-        ValueError: if a frame is short, holds no finite numbers, lasts no time, or has a quaternion far from
-            unit length.
+        ValueError: if there are fewer than two; or a frame is short, holds anything but numbers up to
+            `LARGEST`, lasts no time or longer than frames may, or has a quaternion far from unit length.
     """
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != WIDTH:
@@ -90,15 +121,15 @@ def read_frames(path: Path, rows: list[object]) -> Array:
                 f"{path}: frame {index}: a frame has {WIDTH} numbers (duration, root, 13 joints), but this "
                 f"one has {length}; only motions of the DeepMimic humanoid can be read"
             )
-    try:
-        frames = np.array(rows, dtype=np.float64).reshape(-1, WIDTH)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{path}: frames hold numbers only, but some word is none; the file is damaged: get it again"
-        ) from None
+        if not {type(number) for number in row} <= {int, float} or not max(map(abs, row)) <= LARGEST:
+            raise ValueError(
+                f"{path}: frame {index}: frames hold numbers up to {LARGEST:,.0f} only, but this one has "
+                "something else; the file is damaged: get it again"
+            )
+    frames = np.array(rows, dtype=np.float64).reshape(-1, WIDTH)
     norms = np.stack([np.linalg.norm(frames[:, at : at + 4], axis=1) for at in quaternion_columns()], axis=1)
     sound = np.isfinite(frames).all(axis=1) & (np.abs(norms - 1.0) < NORM_TOLERANCE).all(axis=1)
-    sound &= np.append(frames[:-1, 0] > 0.0, True)
+    sound &= np.append(frames[:-1, 0] >= 1.0 / RATES[1], True)
     if len(frames) < 2 or not sound.all():
         bad = int(np.argmin(sound)) if len(frames) else 0
         raise ValueError(
@@ -106,7 +137,22 @@ def read_frames(path: Path, rows: list[object]) -> Array:
             "(but for the last) and unit quaternions, but this one breaks that; delete the frame or get the "
             "file again"
         )
+    check_durations(path, frames[:-1, 0])
     return frames
+
+
+def check_durations(path: Path, durations: Array) -> None:
+    """Refuse frames that last `SPREAD` times as long as others: sampled evenly, they would fill the memory.
+
+    Raises:
+        ValueError: naming the longest.
+    """
+    if durations.max() > SPREAD * durations.min():
+        raise ValueError(
+            f"{path}: frame {int(durations.argmax())}: no frame lasts more than {SPREAD:.0f} times as long "
+            f"as another, but this one has {durations.max():.4g} s and the shortest {durations.min():.4g} s; "
+            "correct the durations"
+        )
 
 
 def quaternion_columns() -> list[int]:
