@@ -29,7 +29,7 @@ from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 from musclegym.muscle.groups import group_activation, muscles_like
 from musclegym.muscle.oracle import solve_activation
-from musclegym.policies.charts import COLOURS, STYLE
+from musclegym.policies.charts import COLOURS, SHADE, STYLE
 from musclegym.rotation import Array
 
 RESULTS = Path(__file__).parent / "results" / "gait_activation.json"
@@ -149,7 +149,7 @@ def draw_group(
     parts = [(phase.on, phase.off)] if phase.on < phase.off else [(phase.on, 1.0), (0.0, phase.off)]
     for number, (begin, end) in enumerate(parts):
         label = "published phase" if number == 0 else None
-        axes.axvspan(100.0 * begin, 100.0 * end, color="#dfe8dd", label=label, linewidth=0.0)
+        axes.axvspan(100.0 * begin, 100.0 * end, color=SHADE, label=label, linewidth=0.0)
     for (variant, groups), style in zip(variants.items(), ("-", (0, (3, 1.5))), strict=True):
         for (side, activity), colour in zip(groups[phase.name].items(), COLOURS, strict=False):
             label = f"{side} leg, {variant}"

@@ -1,7 +1,7 @@
 """Episodes of a deterministic policy from stated start phases, which measures and pictures are made of."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ def load_actor(policy: str | Path, environment: gym.Env) -> Actor:
 
 
 def open_policy(
-    policy: str | Path, overrides: EnvironmentConfig, render_mode: str | None = None
+    policy: str | Path,
+    overrides: EnvironmentConfig,
+    render_mode: str | None = None,
+    world: Mapping[str, Any] | None = None,
 ) -> tuple[gym.Env, Actor]:
     """Return an environment and the policy that acts in it.
 
@@ -69,9 +72,10 @@ def open_policy(
         policy: file, run folder, or "zero".
         overrides: options that replace those the policy was trained with.
         render_mode: of the environment.
+        world: further options of `gymnasium.make` that replace those it was trained with.
     """
     trained_with = {} if str(policy) == ZERO else policy_options(policy)
-    given = overrides.options()
+    given = {**overrides.options(), **(world or {})}
     if given.get("actuation", "muscle") != "muscle":
         trained_with.pop("muscle_weights", None)  # the environment refuses options that would change nothing
     environment = make_environment({**trained_with, **given}, render_mode)

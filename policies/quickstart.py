@@ -237,6 +237,7 @@ def make_films(config: QuickstartConfig) -> dict[str, Any]:
             ReplayConfig(
                 policy=policy,
                 out=config.run / f"{name}.webp",
+                page=False,
                 phase=phase,
                 environment=config.muscle,
                 width=560,

@@ -243,7 +243,7 @@ def commands(folder: Path) -> dict[str, str]:
     return {
         f"musclegym train --resume {folder}/policy --minutes 60": "go on training, to an hour in all",
         f"musclegym evaluate {folder}/policy --seeds 3": "measure the policy again",
-        f"musclegym replay {folder}/policy --actuation muscle --out walk.gif": "make a picture of it",
+        f"musclegym replay {folder}/policy --actuation muscle --out walk.mp4": "make a film of it",
         f"musclegym bench rollout --prior {folder}/prior --policy {folder}/policy": "measure rollouts",
         "musclegym train --motion run --actuation muscle --minutes 60": "train another motion, by muscles",
         f"tensorboard --logdir {folder}": "look at every curve",

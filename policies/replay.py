@@ -1,11 +1,13 @@
-"""`musclegym replay`: a moving picture of a deterministic policy."""
+"""`musclegym replay`: a film of a deterministic policy and a page of plots of what its body does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
+import imageio_ffmpeg
 import numpy as np
 import tyro
 from PIL import Image
@@ -13,8 +15,10 @@ from tqdm import tqdm
 
 from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.episodes import Actor, open_policy, play
+from musclegym.policies.recording import Recorder, Recording
+from musclegym.policies.replay_page import write_page
 
-FORMATS = (".gif", ".webp")
+FORMATS = (".mp4", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,11 @@ class ReplayConfig:
     policy: tyro.conf.Positional[str]
     """File or run folder of a policy; "zero" follows the reference without correction."""
 
-    out: Path = Path("replay.gif")
-    """Picture to write; .gif, or .webp, which is smaller and finer."""
+    out: Path = Path("replay.mp4")
+    """Film to write; .mp4, .gif, or .webp, an animation smaller and finer than .gif."""
+
+    page: bool = True
+    """Whether to write a page of plots beside it, with the ending .html."""
 
     phase: float = 0.0
     """Where in the motion to begin, in [0, 1)."""
@@ -33,11 +40,20 @@ class ReplayConfig:
     seconds: float = 10.0
     """Longest time to show [s]."""
 
-    every: int = 2
-    """Control steps per frame of the picture."""
+    every: int = 1
+    """Control steps per frame of the film."""
 
     width: int = 480
-    """Width of the picture [pixel]."""
+    """Width of the film [pixel]."""
+
+    ghost: bool = False
+    """Whether to show the motion that is followed as a translucent second body."""
+
+    slope: float | None = None
+    """Let the ground rise ahead at this angle [rad]."""
+
+    push: float | None = None
+    """Push the trunk now and then, from any side, with this impulse [N s]."""
 
     seed: int = 0
     """Seed of the start."""
@@ -48,34 +64,46 @@ class ReplayConfig:
     """Options that replace those the policy was trained with."""
 
     def __post_init__(self) -> None:
-        """Check the format of the picture."""
+        """Check the format of the film."""
         if self.out.suffix not in FORMATS:
             raise ValueError(
-                f"the picture must end in {' or '.join(FORMATS)}, but is {self.out}; use e.g. "
-                f"{self.out.with_suffix('.gif')}"
+                f"the film must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but is {self.out}; use "
+                f"e.g. {self.out.with_suffix('.mp4')}"
             )
-        if not (self.seconds > 0 and self.every > 0 and self.width > 0):
+        if not (self.seconds > 0 and self.every > 0 and self.width > 1):
             raise ValueError(
-                f"seconds, every and width must be positive, but they are {self.seconds}, {self.every} and "
-                f"{self.width}; use e.g. 10, 2 and 480"
+                f"seconds and every must be positive and width more than 1, but they are {self.seconds}, "
+                f"{self.every} and {self.width}; use e.g. 10, 1 and 480"
             )
+
+    def world(self) -> dict[str, Any]:
+        """Return the options of the environment that `ghost`, `slope` and `push` stand for."""
+        options: dict[str, Any] = {"ghost": True} if self.ghost else {}
+        if self.slope is not None:
+            options["ground"] = {"slope": self.slope, "direction": 0.0}
+        if self.push is not None:
+            options["pushes"] = {"impulse": self.push}
+        return options
 
 
 def replay(config: ReplayConfig) -> int:
-    """Write a picture of one episode, and return its length in control steps."""
-    environment, actor = open_policy(config.policy, config.environment, render_mode="rgb_array")
+    """Write a film of one episode and a page about it, and return its length in control steps."""
+    environment, actor = open_policy(config.policy, config.environment, "rgb_array", config.world())
     control_hz = environment.metadata["render_fps"]
     steps = max(1, round(config.seconds * control_hz))
-    frames, length = film(environment, actor, config.phase, config.seed, steps, config.every, config.width)
+    frames, recording = film(environment, actor, config.phase, config.seed, steps, config.every, config.width)
     environment.close()
     save_animation(config.out, frames, config.every / control_hz)
-    return length
+    if config.page:
+        title = f"Replay of {config.policy}"
+        write_page(config.out.with_suffix(".html"), recording, title, config.out)
+    return len(recording.time)
 
 
 def film(
     environment: gym.Env, actor: Actor, phase: float, seed: int, steps: int, every: int, width: int
-) -> tuple[list[Image.Image], int]:
-    """Run one episode and picture it.
+) -> tuple[list[Image.Image], Recording]:
+    """Run one episode, picture and record it.
 
     Args:
         environment: with render_mode "rgb_array".
@@ -87,14 +115,15 @@ def film(
         width: of the frames [pixel].
 
     Returns:
-        The frames, and the number of control steps until the episode ended or `steps` were done.
+        The frames, and the states until the episode ended or `steps` were done.
     """
-    frames, length = [], 0
-    episode = islice(play(environment, actor, phase, seed), steps)
-    for length, _ in enumerate(tqdm(episode, total=steps, desc="replay", unit="step", leave=False), start=1):
-        if (length - 1) % every == 0:
+    frames, recorder = [], Recorder(environment)
+    episode: Iterator[dict[str, Any]] = islice(play(environment, actor, phase, seed), steps)
+    for number, info in enumerate(tqdm(episode, total=steps, desc="replay", unit="step", leave=False)):
+        recorder.note(info)
+        if number % every == 0:
             frames.append(picture(environment, width))
-    return frames, length
+    return frames, recorder.recording()
 
 
 def picture(environment: gym.Env, width: int) -> Image.Image:
@@ -106,14 +135,37 @@ def picture(environment: gym.Env, width: int) -> Image.Image:
 
 
 def save_animation(path: Path, frames: list[Image.Image], frame_seconds: float) -> None:
-    """Write frames as an endless animation, GIF or WebP by the ending of `path`."""
+    """Write frames as a film, or as an endless animation, by the ending of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".mp4":
+        save_video(path, frames, 1.0 / frame_seconds)
+        return
     options: dict[str, Any] = {"quality": 70, "method": 3} if path.suffix == ".webp" else {"optimize": False}
     duration = round(1000.0 * frame_seconds)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0, **options)
 
 
+def save_video(path: Path, frames: list[Image.Image], rate: float) -> None:
+    """Write frames as H.264 at `rate` [1/s]; an odd row or column at the edge is cut, as the format wants."""
+    width, height = frames[0].width // 2 * 2, frames[0].height // 2 * 2
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        (width, height),
+        fps=rate,  # pyright: ignore[reportArgumentType] (inferred from the default, but any number will do)
+        codec="libx264",
+        quality=6,
+        macro_block_size=1,
+        output_params=["-movflags", "+faststart"],
+    )
+    writer.send(None)  # starts the encoder
+    for frame in frames:
+        writer.send(np.ascontiguousarray(np.asarray(frame.convert("RGB"))[:height, :width]))
+    writer.close()
+
+
 def main(args: list[str]) -> None:
-    """Run `replay` with settings from the command line and say where the picture is."""
+    """Run `replay` with settings from the command line and say where film and page are."""
     config = tyro.cli(ReplayConfig, args=args, prog="musclegym replay", description=__doc__)
-    print(f"{replay(config)} control steps in {config.out}")
+    steps = replay(config)
+    page = f" and {config.out.with_suffix('.html')}" if config.page else ""
+    print(f"{steps} control steps in {config.out}{page}")

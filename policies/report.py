@@ -1,4 +1,4 @@
-"""The report of `musclegym quickstart`: one HTML file that needs nothing beside it."""
+"""Pages that need nothing beside them: the report of `musclegym quickstart`, and the parts of others."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,12 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 12px; 
 .fact span { color: var(--soft); font-size: 14px; } .fact:first-child b { color: var(--accent); }
 .films { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px;
   margin-top: 12px; }
-figure { margin: 0; } figure img { width: 100%; display: block; border-radius: 8px; background: #e9ecf0; }
+figure { margin: 0; } figure video { max-width: 100%; border-radius: 8px; }
+figure img { width: 100%; display: block; border-radius: 8px; background: #e9ecf0; }
 figcaption { font-size: 14px; color: var(--soft); margin-top: 8px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 18px;
   margin-top: 12px; }
-.charts svg { width: 100%; height: auto; font-family: inherit; }
+.charts figure { max-width: 520px; } .charts svg { width: 100%; height: auto; font-family: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
@@ -88,13 +89,8 @@ class Table:
 
 def page(report: Report) -> str:
     """Return the HTML of a report."""
-    facts = "".join(
-        f'<div class="fact"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
-        for name, value in report.facts.items()
-    )
     parts = [
-        f"<h1>{escape(report.title)}</h1><p class=lead>{escape(report.lead)}</p><div "
-        f"class=facts>{facts}</div>",
+        fact_row(report.facts),
         section(
             "The body in motion",
             report.films_note,
@@ -103,14 +99,35 @@ def page(report: Report) -> str:
         section("Learning", report.charts_note, f'<div class="charts">{charts(report.charts)}</div>'),
         *(section(table.title, table.note, html_table(table)) for table in report.tables),
         section("What to run next", "", commands(report.commands)),
-        f"<footer>{escape(report.footer)}</footer>",
     ]
+    return document(report.title, report.lead, parts, report.footer)
+
+
+def document(title: str, lead: str, parts: Sequence[str], footer: str) -> str:
+    """Return a page.
+
+    Args:
+        title: its heading.
+        lead: what it is about.
+        parts: HTML, such as `fact_row` and `section` return.
+        footer: its last line.
+    """
+    head = f"<h1>{escape(title)}</h1><p class=lead>{escape(lead)}</p>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{escape(report.title)}</title><style>{STYLE}</style></head>'
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
+        f"<body><main>{head}{''.join(parts)}<footer>{escape(footer)}</footer></main></body></html>\n"
     )
+
+
+def fact_row(facts: Mapping[str, str]) -> str:
+    """Return headline figures: what it is -> value."""
+    cells = "".join(
+        f'<div class="fact"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
+        for name, value in facts.items()
+    )
+    return f'<div class="facts">{cells}</div>'
 
 
 def section(title: str, note: str, content: str) -> str:

@@ -2,18 +2,15 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from musclegym.policies.bench import number, rollout_rows
 from musclegym.policies.charts import line_chart
-from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.quickstart import QuickstartConfig, quickstart, stage, without_details
 from musclegym.policies.quickstart_report import running_mean
-from musclegym.policies.replay import ReplayConfig, replay, save_animation
+from musclegym.policies.replay import save_animation
 from musclegym.policies.report import Film, Report, Table, page
 
 VOID = {"meta", "link", "img", "br", "path", "use"}
@@ -153,24 +150,6 @@ def test_a_stage_that_fails_leaves_nothing_behind(tmp_path):
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match=r"use e\.g\."):
         QuickstartConfig(**settings)
-
-
-def test_a_picture_of_another_kind_is_refused():
-    with pytest.raises(ValueError, match=r"use e\.g\. film\.gif"):
-        ReplayConfig(policy="zero", out=Path("film.mp4"))
-
-
-def test_replay_makes_a_moving_picture_of_the_body(tmp_path):
-    out = tmp_path / "zero.gif"
-    torque = EnvironmentConfig(actuation="torque")
-    assert replay(ReplayConfig("zero", out=out, seconds=0.2, width=160, environment=torque)) == 6
-    with Image.open(out) as film:
-        assert (film.n_frames, film.size) == (3, (160, 120))  # type: ignore[attr-defined]
-        first = np.asarray(film.convert("RGB"), dtype=float)
-        film.seek(2)
-        last = np.asarray(film.convert("RGB"), dtype=float)
-    assert first.std() > 5.0
-    assert np.abs(last - first).max() > 50.0
 
 
 @pytest.mark.slow

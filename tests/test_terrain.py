@@ -29,7 +29,7 @@ def plane(along_x: float = 0.0, along_z: float = 0.0, level: float = 0.0):
     return height
 
 
-def drawn(height) -> tuple[Array, Array]:
+def drawn(height) -> tuple[np.ndarray, np.ndarray]:
     """Return picture and depth of the ground alone, without any shadow."""
     terrain = Terrain(height)
     terrain.around(0.0, 0.0)

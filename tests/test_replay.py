@@ -1,0 +1,206 @@
+"""Films of episodes, recordings of what happened in them, and the page of plots."""
+
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import gymnasium
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from gymnasium.wrappers import RecordVideo
+from PIL import Image
+
+import musclegym
+from musclegym.motion import load_motion
+from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.recording import Recording
+from musclegym.policies.replay import ReplayConfig, replay, save_animation
+from musclegym.policies.replay_page import write_page
+
+TORQUE = EnvironmentConfig(actuation="torque")
+VOID = {"meta", "link", "img", "path", "use"}
+
+
+@pytest.fixture(scope="module")
+def human():
+    return musclegym.load_body("human")
+
+
+class Page(HTMLParser):
+    """Counts tags and gathers links."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.titles: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.links += [given[name] or "" for name in ("src", "href", "xlink:href") if name in given]
+        if tag == "svg":
+            self.titles.append(given["aria-label"] or "")
+
+
+def walked(human, seconds: float, muscles: bool = True) -> Recording:
+    """A body that follows the walk perfectly, each foot loaded while it is ahead of the other."""
+    motion = load_motion("walk", human)
+    time = np.arange(1, round(30 * seconds) + 1) / 30.0
+    q = motion.at(time)[0]
+    phase = time / motion.duration % 1.0
+    force = np.stack([phase < 0.5, phase >= 0.5], axis=1) * human.skeleton.total_mass * human.gravity
+    activation = np.tile(phase[:, None], (1, human.n_muscles)) if muscles else np.zeros((len(time), 0))
+    return Recording(human, time, q, q, activation, force, {"joint_work": np.full(len(time), 2.0)})
+
+
+def frames(colours: tuple[str, ...], size: tuple[int, int] = (64, 48)) -> list[Image.Image]:
+    return [Image.new("RGB", size, colour) for colour in colours]
+
+
+def read_video(path: Path) -> tuple[float, np.ndarray]:
+    """Return frames per second and frames (frame, height, width, 3) of a video."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    found = re.search(rb"Video: h264.* (\d+)x(\d+)[ ,].* ([\d.]+) fps", done.stderr)
+    assert found is not None, done.stderr
+    width, height, rate = int(found[1]), int(found[2]), float(found[3])
+    return rate, np.frombuffer(done.stdout, np.uint8).reshape(-1, height, width, 3)
+
+
+def test_a_film_holds_its_frames_at_their_rate(tmp_path):
+    save_animation(tmp_path / "film.mp4", frames(("red", "green", "blue")), 0.1)
+    rate, pictures = read_video(tmp_path / "film.mp4")
+    assert rate == pytest.approx(10.0)
+    assert pictures.shape == (3, 48, 64, 3)
+    assert [int(picture.mean(axis=(0, 1)).argmax()) for picture in pictures] == [0, 1, 2]
+
+
+def test_a_film_of_odd_size_loses_the_edge(tmp_path):
+    save_animation(tmp_path / "film.mp4", frames(("red",), (65, 49)), 0.1)
+    assert read_video(tmp_path / "film.mp4")[1].shape == (1, 48, 64, 3)
+
+
+def test_replay_makes_a_film_of_the_body_and_a_page(tmp_path):
+    out = tmp_path / "new" / "zero.mp4"
+    assert replay(ReplayConfig("zero", out=out, seconds=0.3, width=160, environment=TORQUE)) == 9
+    _, pictures = read_video(out)
+    assert pictures.shape == (9, 120, 160, 3)
+    assert pictures[0].std() > 5.0
+    assert np.abs(pictures[-1].astype(float) - pictures[0]).max() > 50.0
+    text = out.with_suffix(".html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "video" in page.tags
+    assert "Knee flexion [°]" in page.titles
+    assert not any("side" in title for title in page.titles)  # muscles do not act under torque
+    assert not re.search(r"https?://", text)
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+
+
+def test_replay_makes_an_animation_without_a_page(tmp_path):
+    out = tmp_path / "zero.gif"
+    config = ReplayConfig("zero", out=out, page=False, seconds=0.2, every=2, width=160, environment=TORQUE)
+    assert replay(config) == 6
+    with Image.open(out) as film:
+        assert (film.n_frames, film.size) == (3, (160, 120))  # type: ignore[attr-defined]
+    assert not out.with_suffix(".html").exists()
+
+
+@pytest.mark.parametrize("out", ["film.avi", "film"])
+def test_a_film_of_another_kind_is_refused(out):
+    with pytest.raises(ValueError, match=r"must end in \.mp4, \.gif or \.webp, .* use e\.g\. film\.mp4"):
+        ReplayConfig("zero", out=Path(out))
+
+
+@pytest.mark.parametrize("given", [{"seconds": 0.0}, {"every": 0}, {"width": 1}])
+def test_a_film_of_no_length_or_size_is_refused(given):
+    with pytest.raises(ValueError, match=r"use e\.g\. 10, 1 and 480"):
+        ReplayConfig("zero", **given)
+
+
+def test_slope_push_and_ghost_become_options_of_the_environment():
+    config = ReplayConfig("zero", slope=0.1, push=20.0, ghost=True)
+    assert config.world() == {
+        "ghost": True,
+        "ground": {"slope": 0.1, "direction": 0.0},
+        "pushes": {"impulse": 20.0},
+    }
+    assert ReplayConfig("zero").world() == {}
+
+
+def test_a_recorded_walk_has_whole_cycles_of_both_feet(human):
+    walk = walked(human, 4.0)
+    assert min(walk.cycles.values()) >= 1
+    assert walk.distance == pytest.approx(walk.q[-1, 5] - walk.q[0, 5], rel=0.01)
+    knee = walk.q[:, human.dof_names.index("TibiaL")]
+    cycle = walk.mean_cycle(knee, "left")
+    assert cycle.shape == (101,)
+    assert 0.6 < np.argmax(cycle) / 100.0 < 0.85  # the knee bends most in swing
+    assert cycle[0] == pytest.approx(cycle[-1], abs=0.1)
+
+
+def test_a_page_about_a_walk_shows_cycles_phases_and_all_groups(human, tmp_path):
+    save_animation(tmp_path / "film.gif", frames(("red", "blue")), 0.1)
+    write_page(tmp_path / "page.html", walked(human, 4.0), "A & B", tmp_path / "film.gif")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = Page(text)
+    for title in (
+        "Hip flexion [°]",
+        "Vertical ground reaction [body weight]",
+        "Hamstrings",
+        "Tibialis anterior",
+    ):
+        assert title in page.titles
+    assert {"Activation, left side", "Activation, right side", "Absolute power [W]"} <= set(page.titles)
+    for words in (
+        "A &amp; B",
+        "gait cycle from heel strike",
+        "published phase",
+        "erector spinae",
+        "hamstrings",
+    ):
+        assert words in text
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+
+
+def test_a_page_about_a_short_or_still_episode_is_over_time(human, tmp_path):
+    save_animation(tmp_path / "film.webp", frames(("red", "blue")), 0.1)
+    for name, recording in (("short", walked(human, 0.5)), ("one", walked(human, 0.034, muscles=False))):
+        write_page(tmp_path / f"{name}.html", recording, name, tmp_path / "film.webp")
+        text = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+        assert "time [s]" in text
+        assert "gait cycle from heel strike" not in text
+
+
+def test_gymnasium_records_a_video(tmp_path):
+    env = gymnasium.make("MuscleHumanoid-v0", actuation="torque", render_mode="rgb_array")
+    video = RecordVideo(
+        env, str(tmp_path / "videos"), episode_trigger=lambda episode: True, disable_logger=True
+    )
+    video.reset(seed=0)
+    for _ in range(3):
+        video.step(np.zeros(env.action_space.shape or (), np.float32))
+    video.close()
+    (file,) = tmp_path.glob("videos/*.mp4")
+    rate, pictures = read_video(file)
+    assert rate == pytest.approx(30.0)
+    assert pictures.shape == (4, 480, 640, 3)  # the start, and the end of each step
+
+
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+def test_a_vector_of_environments_gives_a_picture_of_each(mode):
+    if mode == "vector_entry_point" and gymnasium.spec("MuscleHumanoid-v0").vector_entry_point is None:
+        pytest.skip("needs the vector environment")
+    envs = gymnasium.make_vec(
+        "MuscleHumanoid-v0", 2, vectorization_mode=mode, actuation="torque", render_mode="rgb_array"
+    )
+    envs.reset(seed=0)
+    pictures = envs.render()
+    envs.close()
+    assert isinstance(pictures, tuple)
+    first, second = map(np.asarray, pictures)
+    assert first.shape == second.shape == (480, 640, 3)
+    assert not np.array_equal(first, second)
