@@ -12,6 +12,7 @@ from tqdm import tqdm
 from musclegym.body import Body, load_body
 from musclegym.manifest import write_json
 from musclegym.motion.clip import Clip
+from musclegym.motion.data_features import FeaturesConfig, write_features
 from musclegym.motion.families import Family
 from musclegym.motion.load import load_clip
 from musclegym.motion.motion import Motion
@@ -80,6 +81,7 @@ class SheetConfig:
 Command = (
     Annotated[InspectConfig, tyro.conf.subcommand("inspect")]
     | Annotated[SheetConfig, tyro.conf.subcommand("sheet")]
+    | Annotated[FeaturesConfig, tyro.conf.subcommand("features")]
 )
 
 
@@ -90,7 +92,9 @@ def main(args: list[str]) -> None:
         FileNotFoundError: if a file is missing, or a folder holds no motion.
         ValueError: if a file cannot be read or retargeted.
     """
-    config: InspectConfig | SheetConfig = tyro.cli(Command, args=args, prog="musclegym data")  # pyright: ignore
+    config: InspectConfig | SheetConfig | FeaturesConfig = tyro.cli(  # pyright: ignore
+        Command, args=args, prog="musclegym data"
+    )
     if isinstance(config, InspectConfig):
         record = inspect(config)
         print(text(record))
@@ -100,6 +104,8 @@ def main(args: list[str]) -> None:
             raise ValueError(
                 f"{len(record['refused'])} of these files could not be read; the reasons are above"
             )
+    elif isinstance(config, FeaturesConfig):
+        print(write_features(config, motion_files(config.files)))
     else:
         sheet(config)
         print(f"wrote {config.out}")
