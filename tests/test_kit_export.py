@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from musclegym.body import load_body
 from musclegym.cli import main
 from musclegym.motion.captions import Caption, mirrored_text, read_captions
 from musclegym.motion.joint_sets import HUMANML3D, KIT, JointSet
+from musclegym.motion.kit import open_kit
 from musclegym.motion.kit_export import LabelledClip, Statistics, export_clips
+from musclegym.motion.kit_extraction import features_from_joints
 from musclegym.motion.kit_features import JointFeatures
 
 
@@ -98,6 +101,24 @@ def test_command_exports_an_embedded_walk(tmp_path, capsys, name, numbers, fps):
     captions = read_captions(out / "texts" / "00000.txt")
     assert len(set(captions)) == 2
     assert all("walk" in caption.text or "steps" in caption.text for caption in captions)
+
+
+def test_exported_folders_open_as_those_of_the_data_sets_with_their_own_rate_and_unit(tmp_path):
+    main(["data", "features", "walk", "run", "--out", str(tmp_path), "--fps", "25"])
+    folder = open_kit(tmp_path)
+    assert folder.joint_set is HUMANML3D
+    assert folder.names == ("00000", "00001", "M00000", "M00001")
+    features = folder.features("00001")
+    assert features.fps == 25.0
+    assert features.unit == HUMANML3D.unit_of(load_body("human").skeleton)
+    again = features_from_joints(features.joints(), HUMANML3D, features.fps, features.unit)
+    np.testing.assert_allclose(again.values, features.values, atol=1e-4)  # they were stored as float32
+    rows = np.concatenate([folder.normalised(folder.features(name)) for name in folder.names])
+    np.testing.assert_allclose(rows.mean(axis=0), 0.0, atol=1e-4)
+    for text in ("{", "[]", '{"fps": 25}', '{"fps": 25, "unit": 0}'):
+        (tmp_path / "features.json").write_text(text)
+        with pytest.raises(ValueError, match=r"features\.json: "):
+            open_kit(tmp_path)
 
 
 def test_command_tells_what_it_refused_and_what_has_no_caption(tmp_path, capsys):

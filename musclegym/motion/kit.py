@@ -6,9 +6,11 @@
     FOLDER/train.txt, val.txt, test.txt  names of the clips of each split
 
 Which of the two a folder is follows from the length of Mean.npy; rate and unit follow from that (KIT-ML: 12.5
-frames a second). The mirror image of clip NAME is called MNAME.
+frames a second), unless features.json, which `musclegym data features` writes, states others. The mirror
+image of clip NAME is called MNAME.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +34,11 @@ class KitFolder:
     path: Path
     """The folder."""
     joint_set: JointSet
-    """Joints, layout, rate and unit of its features."""
+    """Joints and layout of its features."""
+    fps: float
+    """Frames per second."""
+    unit: float
+    """Length that a 1 stands for [m]."""
     mean: Array
     """Mean of each feature, shape (number,)."""
     deviation: Array
@@ -56,7 +62,7 @@ class KitFolder:
                 f"{path}: {self.joint_set.name} features have shape (frame, {self.joint_set.n_features}), "
                 f"but these have {values.shape}; leave this file out or make it again"
             )
-        return JointFeatures(self.joint_set, values, self.joint_set.fps, self.joint_set.unit)
+        return JointFeatures(self.joint_set, values, self.fps, self.unit)
 
     def captions(self, name: str) -> tuple[Caption, ...]:
         """Return the captions of a clip.
@@ -104,7 +110,33 @@ def open_kit(folder: str | Path, *, partial: bool = False) -> KitFolder:
         split: read_split(file, frozenset(names), partial) for split, file in files.items() if file.is_file()
     }
     check_apart(folder, splits)
-    return KitFolder(folder, sets[mean.shape], mean, deviation, names, splits)
+    joint_set = sets[mean.shape]
+    fps, unit = rate_and_unit(folder / "features.json", joint_set)
+    return KitFolder(folder, joint_set, fps, unit, mean, deviation, names, splits)
+
+
+def rate_and_unit(path: Path, joint_set: JointSet) -> tuple[float, float]:
+    """Return rate [1/s] and unit [m] that a folder's features.json states, or without one the data set's own.
+
+    Raises:
+        ValueError: if the file does not state them as positive numbers.
+    """
+    if not path.is_file():
+        return joint_set.fps, joint_set.unit
+    try:
+        about = json.loads(read_text(path))
+        fps, unit = float(about["fps"]), float(about["unit"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: the file states fps and unit as numbers, but {type(error).__name__}: {error}; "
+            "export the folder again, or delete the file to take the data set's own"
+        ) from error
+    if not (0.0 < fps < np.inf and 0.0 < unit < np.inf):
+        raise ValueError(
+            f"{path}: fps and unit must be positive, but are {fps} and {unit}; correct them, or "
+            "delete the file"
+        )
+    return fps, unit
 
 
 def read_split(path: Path, known: frozenset[str], partial: bool) -> tuple[str, ...]:
