@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from inspect import signature
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from musclegym.body import Body, load_body
 from musclegym.envs.tasks import TASKS, Task
@@ -18,8 +18,23 @@ from musclegym.rotation import Array
 if TYPE_CHECKING:
     from musclegym.muscle.network import MuscleNN
 
+
 Actuation = Literal["torque", "muscle", "oracle", "excitation", "muscle_length"]
 
+ACTUATIONS = {
+    "torque": (
+        "dof - 6",
+        "offset of the target pose, in `action_range`; the stable PD's torque acts as it is",
+    ),
+    "muscle": ("dof - 6", "likewise; MuscleNN activates the muscles to make that torque"),
+    "oracle": ("dof - 6", "likewise; bounded least squares activate the muscles"),
+    "excitation": ("muscle", "excitation of the muscle, -1 for none and 1 for all of it"),
+    "muscle_length": (
+        "muscle",
+        "offset of the fibre length, in `length_range`, that a PD in muscle space seeks",
+    ),
+}
+"""What moves the joints: how many numbers an action has and what they mean."""
 DEFAULT_MOTION = "walk"
 """Motion of a task that follows one."""
 FOLLOWED_RANGE = 0.5
@@ -194,7 +209,7 @@ class HumanoidConfig:
 
     def __post_init__(self) -> None:
         """Check every rule."""
-        choose("actuation", self.actuation, get_args(Actuation))
+        choose("actuation", self.actuation, tuple(ACTUATIONS))
         if not isinstance(self.task, Task):
             choose("task", self.task, tuple(TASKS))
         if isinstance(self.body, Mapping):

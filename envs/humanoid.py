@@ -1,5 +1,6 @@
 """`MuscleHumanoid-v0`: a muscle-driven human that follows a motion, or does a task."""
 
+import inspect
 from collections import deque
 from dataclasses import fields, replace
 from typing import Any
@@ -12,7 +13,9 @@ from gymnasium import spaces
 from musclegym.body import Body
 from musclegym.envs.actuator import Actuator, advance
 from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
+from musclegym.envs.measures import INFO, step_measures
 from musclegym.envs.observations import BOUND, View, layout_of, observe
+from musclegym.envs.page import environment_page
 from musclegym.envs.reference import Reference
 from musclegym.envs.tracking import tracking_terms
 from musclegym.envs.world import World
@@ -26,41 +29,27 @@ from musclegym.state import BodyState
 Array32 = npt.NDArray[np.float32]
 Info = dict[str, Any]
 
-SHORTEST_WAY = 0.1
-"""Way below which the cost of transport is counted as if over this way, for it grows without bound [m]."""
-
 
 class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
-    """A human body, driven by muscles or joint torques, that is rewarded for following a motion.
+    """A human body, driven by muscles or joint torques, that follows a motion or does a task.
 
-    ## Action
-    A `Box(-1, 1, (dof - 6,), float32)`: offset of the target pose from the reference at the end of the step,
-    joint coordinate by joint coordinate, in units of `action_range` [rad]; zero follows the reference. A
-    stable PD pulls the body there; its torque acts as it is (`actuation="torque"`), or through the muscles
-    that MuscleNN (`"muscle"`) or bounded least squares (`"oracle"`) activate. With `actuation="excitation"`
-    the action is the excitation of each muscle, `Box(-1, 1, (muscle,), float32)`, -1 for none and 1 for all
-    of it.
-
-    ## Observation
-    A `Box(float32)` whose blocks are listed in `observation_layout` with unit and frame: height, orientation
-    and velocities of the root, positions and velocities of the bodies in the heading frame, joint rotations
-    and velocities, way to the next reference pose, phase, then activations under `"excitation"`, and the last
-    `history` states [q, qd].
-
-    ## Reward
-    The sum of `info["reward_terms"]`: `pose`, `velocity`, `end_effector`, `root` and `com`, each a match in
-    [0, 1] with the reference (see `musclegym.envs.rewards`) times its weight, so that perfect tracking gives
-    1 per step.
+    One control step goes from the action to a target pose, from there by a stable PD to joint torques, and
+    through MuscleNN to muscles that pull on the skeleton along their anatomical paths.
 
     ## Start and end
+
     `reset` draws a phase of the motion (reference state initialisation), or takes `options={"phase": 0.25}`,
-    and starts in the reference's pose and velocity. The episode terminates when the root is `fall_drop` of
-    its rest height below the reference's, or `lost_distance` away from it, or a number is no longer finite
+    and starts in the motion's pose and velocity; without a motion the body stands still with hanging arms.
+    The episode terminates when the root has fallen by `fall_drop` of its rest height, or is `lost_distance`
+    away from the motion that it follows, or the task says so, or a number is no longer finite
     (`info["diverged"]`). It is truncated at the end of a motion that does not repeat, and by `TimeLimit`
     after 300 steps (10 s).
 
-    ## Options
-    The fields of `musclegym.envs.config.HumanoidConfig`, by name, and `render_mode` (None or `"rgb_array"`).
+    ## Frames
+
+    World: y up; the body faces +z at the start, its left is +x. Heading: the world turned about the vertical
+    to where the root faces. Joint: the frame of the child body at its joint.
+
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 (as Gymnasium has it)
@@ -182,13 +171,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         terminated = diverged or self._is_lost() or self.task.is_over(self.state, self.goal)
         self.goal = self.task.next_goal(self.goal, self.state, self.np_random)
         ended = self.reference is not None and self.reference.has_ended(self.time)
-        info = {
-            "reward_terms": terms,
-            "diverged": diverged,
-            **self._phase(),
-            **self._measures(),
-            **self.world.info(),
-        }
+        info = {"reward_terms": terms, "diverged": diverged, **self._phase(), **self.world.info()}
+        info |= step_measures(self.state, self._work, self._start_place)
         self._look_ahead()
         return self._observe(), sum(terms.values()), terminated, ended, info
 
@@ -306,25 +290,6 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     def _phase(self) -> Info:
         return {} if self.reference is None else {"phase": self.reference.phase(self.time)}
 
-    def _measures(self) -> Info:
-        """Return what the last control step has cost, and which bodies touch the ground."""
-        effort, start = self.state.effort, self._start_place
-        way = np.hypot(*(self.state.joint_position[0] - start)[[0, 2]])
-        costs = self._work / (self.state.weight * max(way, SHORTEST_WAY))
-        return {
-            "cost_of_transport": float(costs[0]),
-            "muscle_cost_of_transport": float(costs[1]),
-            "joint_work": effort.joint_work,
-            "muscle_work": effort.muscle_work,
-            "mean_activation": float(self.state.activation.mean()) if self.state.activation.size else 0.0,
-            "mean_squared_activation": effort.squared_activation,
-            "torque_wanted": effort.wanted_torque,
-            "torque_residual": effort.torque_residual,
-            "saturation": effort.saturated,
-            "ground_force": self.state.ground_force,
-            "contacts": self.state.ground_force > 0.0,
-        }
-
 
 def start_phase(options: Info, motion: Motion | None) -> float | None:
     """Return the phase asked for by the options of `reset`, or None."""
@@ -337,3 +302,6 @@ def start_phase(options: Info, motion: Motion | None) -> float | None:
     if phase is not None and not 0.0 <= phase < 1.0:
         raise ValueError(f"phase must lie in [0, 1), but is {phase!r}; 0 starts at the motion's first frame")
     return phase
+
+
+MuscleHumanoidEnv.__doc__ = f"{inspect.cleandoc(MuscleHumanoidEnv.__doc__ or '')}\n\n{environment_page(INFO)}"

@@ -43,11 +43,12 @@ class View(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A row of the table: a block, how long it is, when it is there, and its numbers."""
+    """A row of the table: a block, its unit and frame, how long it is, and its numbers."""
 
     name: str
     unit: str
     frame: str
+    length: str  # how many numbers, for readers
     size: Callable[[Body, HumanoidConfig], int]  # 0 where the block is left out
     numbers: Callable[[View], Array]
     there: str = ""  # when it is there; always if left empty
@@ -69,14 +70,16 @@ PARTS = (
         "root_height",
         "m",
         "above the ground",
+        "1",
         lambda body, config: 1,
         lambda view: np.array([view.state.root_height]),
     ),
-    Part("up", "-", "root", lambda body, config: 3, lambda view: view.state.rotation[0][1]),
+    Part("up", "-", "root", "3", lambda body, config: 3, lambda view: view.state.rotation[0][1]),
     Part(
         "root_linear_velocity",
         "m/s",
         "heading",
+        "3",
         lambda body, config: 3,
         lambda view: view.state.com_velocity[0] @ view.state.heading,
     ),
@@ -84,6 +87,7 @@ PARTS = (
         "root_angular_velocity",
         "rad/s",
         "heading",
+        "3",
         lambda body, config: 3,
         lambda view: view.state.angular_velocity[0] @ view.state.heading,
     ),
@@ -91,6 +95,7 @@ PARTS = (
         "body_position",
         "m",
         "heading, from the root",
+        "3 (body - 1)",
         lambda body, config: 3 * (body.skeleton.n_bodies - 1),
         lambda view: ((view.state.com[1:] - view.state.joint_position[0]) @ view.state.heading).ravel(),
     ),
@@ -98,25 +103,42 @@ PARTS = (
         "body_velocity",
         "m/s",
         "heading",
+        "3 body",
         lambda body, config: 3 * body.skeleton.n_bodies,
         lambda view: (view.state.com_velocity @ view.state.heading).ravel(),
     ),
-    Part("joint_rotation", "rad", "joint", joints, lambda view: view.state.q[6:]),
-    Part("joint_velocity", "0.1 rad/s", "joint", joints, lambda view: 0.1 * view.state.qd[6:]),
-    Part("target_error", "rad", "joint", following(joints), lambda view: view.target_error[6:], FOLLOWS),
+    Part("joint_rotation", "rad", "joint", "dof - 6", joints, lambda view: view.state.q[6:]),
+    Part("joint_velocity", "0.1 rad/s", "joint", "dof - 6", joints, lambda view: 0.1 * view.state.qd[6:]),
     Part(
-        "root_error", "rad, m", "root", following(lambda body: 6), lambda view: view.target_error[:6], FOLLOWS
+        "target_error",
+        "rad",
+        "joint",
+        "dof - 6",
+        following(joints),
+        lambda view: view.target_error[6:],
+        FOLLOWS,
+    ),
+    Part(
+        "root_error",
+        "rad, m",
+        "root",
+        "6",
+        following(lambda body: 6),
+        lambda view: view.target_error[:6],
+        FOLLOWS,
     ),
     Part(
         "phase",
         "-",
         "cosine and sine",
+        "2",
         following(lambda body: 2),
         lambda view: np.array([np.cos(2.0 * np.pi * view.phase), np.sin(2.0 * np.pi * view.phase)]),
         FOLLOWS,
     ),
     Part(
         "goal",
+        "of the task",
         "of the task",
         "of the task",
         lambda body, config: config.chosen_task.goal_size,
@@ -127,6 +149,7 @@ PARTS = (
         "activation",
         "-",
         "muscle",
+        "muscle",
         lambda body, config: body.n_muscles if config.acts_on_muscles else 0,
         lambda view: view.state.activation,
         "the action is per muscle",
@@ -135,6 +158,7 @@ PARTS = (
         "history",
         "rad, m, rad/s, m/s",
         "states [q, qd], oldest first",
+        "history x 2 dof",
         lambda body, config: config.history * 2 * body.n_dofs,
         lambda view: view.past.ravel(),
         "history is not 0",

@@ -4,7 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from typing import Any, get_args
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -13,12 +13,13 @@ from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 import musclegym
-from musclegym.envs.config import Actuation, TrackWeights, make_config
+from musclegym.envs.config import ACTUATIONS, HumanoidConfig, TrackWeights, make_config
 from musclegym.envs.humanoid import MuscleHumanoidEnv
+from musclegym.envs.measures import INFO
+from musclegym.envs.observations import PARTS
+from musclegym.envs.tasks import TASKS
 from musclegym.envs.tracking import tracking_terms
 from musclegym.state import heading_rotation
-
-ACTUATIONS = get_args(Actuation)
 
 
 def make(**options: Any) -> Any:
@@ -261,3 +262,32 @@ def test_pictures_come_at_the_control_rate():
     env = make(control_hz=60)
     assert env.metadata["render_fps"] == 60
     assert MuscleHumanoidEnv.metadata["render_fps"] == 30
+
+
+def test_the_class_docstring_is_the_reference_of_all_that_the_code_knows():
+    page = MuscleHumanoidEnv.__doc__ or ""
+    for names in (ACTUATIONS, TASKS, INFO, (part.name for part in PARTS), vars(HumanoidConfig())):
+        missing = [name for name in names if f"`{name}`" not in page]
+        assert not missing
+
+
+def test_info_has_exactly_the_entries_that_the_reference_explains():
+    env = make(ground={"slope": 0.05}, pushes={}, variation={"height": (0.95, 1.05)})
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(np.zeros(50, np.float32))
+    assert set(info) == set(INFO)
+
+
+@pytest.mark.parametrize("actuation", ["torque", "excitation"])
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_lengths_in_the_reference_are_those_of_the_blocks(actuation: str, task: str):
+    env = make(actuation=actuation, task=task, history=3)
+    body, lengths = env.body, {part.name: part.length for part in PARTS}
+    known = {"body": body.skeleton.n_bodies, "dof": body.n_dofs, "muscle": body.n_muscles, "history": 3}
+    known["of the task"] = env.task.goal_size
+    for block in env.observation_layout:
+        formula = lengths[block.name]
+        for word, value in known.items():
+            formula = formula.replace(word, str(value))
+        formula = re.sub(r"(\d) (\d|\()", r"\1 * \2", formula.replace(" x ", " * "))
+        assert eval(formula) == block.stop - block.start
