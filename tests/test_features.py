@@ -11,6 +11,7 @@ from musclegym.motion.rotation_arrays import (
     rotation_from_vector,
     vector_from_rotation,
 )
+from tests.synthetic import random_body
 
 BODY = load_body("human")
 LAYOUT = StateLayout.of(BODY.skeleton)
@@ -52,6 +53,15 @@ def test_state_returns_from_features_and_placement(kind):
     pose = LAYOUT.pose(states)
     back = LAYOUT.state(LAYOUT.from_features(LAYOUT.features(pose), LAYOUT.placement(pose)))
     assert np.abs(np.asarray(back - states)).max() < 1e-10
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_states_of_bodies_with_turned_joint_frames_return_too(tmp_path, seed):
+    layout = StateLayout.of(random_body(tmp_path, seed).skeleton)
+    states = np.random.default_rng(seed).uniform(-1.7, 1.7, (50, layout.n_state))
+    pose = layout.pose(states)
+    back = layout.state(layout.from_features(layout.features(pose), layout.placement(pose)))
+    np.testing.assert_allclose(back, states, atol=1e-12)
 
 
 @pytest.mark.parametrize("off", [1.0, 1e-3, 1e-6, 1e-9, 1e-12, 1e-15, 1e-18, 0.0])

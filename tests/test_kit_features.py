@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from musclegym.motion.kit_extraction import (
     shortest_turns,
 )
 from musclegym.motion.kit_features import JointFeatures
+from tests.mirror_image import mirrored_poses
 
 BODY = load_body("human")
 SETS = pytest.mark.parametrize("joint_set", [HUMANML3D, KIT], ids=lambda joint_set: joint_set.name)
@@ -151,6 +153,15 @@ def test_mirror_then_extract_equals_extract_then_mirror_to_the_last_bit(joint_se
     mirrored = features_from_joints(mirrored_joints(joints, joint_set), joint_set)
     np.testing.assert_array_equal(mirrored.values, features.mirrored().values)
     assert np.abs(mirrored.values - features.values).max() > 0.01
+
+
+@SETS
+def test_features_of_the_mirrored_body_are_the_mirrored_features(joint_set):
+    motion = walk()
+    image = replace(motion, q=mirrored_poses(BODY.skeleton, motion.q))
+    own, other = (features_from_motion(one, joint_set) for one in (motion, image))
+    np.testing.assert_allclose(other.values, own.mirrored().values, atol=1e-9 * joint_set.leg_length)
+    assert np.abs(other.values - own.values).max() > 0.01
 
 
 @SETS

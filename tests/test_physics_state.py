@@ -16,6 +16,7 @@ from musclegym.motion.physics_state import (
     second_differences,
 )
 from musclegym.skeleton import FREE, Skeleton
+from tests.mirror_image import mirrored_poses
 from tests.synthetic import random_body, random_state
 
 BODY = load_body("human")
@@ -200,6 +201,21 @@ def test_all_but_the_root_position_is_the_same_wherever_the_body_stands_and_face
                 block(second, part.name), block(first, part.name), atol=1e-7, err_msg=part.name
             )
     assert np.abs(block(second, "root_position") - block(first, "root_position")).max() > 1.0
+
+
+def test_mirror_image_reflects_vectors_reverses_spins_and_exchanges_feet():
+    motion = load_motion("kick", BODY)
+    image = mirrored_poses(SKELETON, motion.q)
+    own, other = (
+        physics_states(SKELETON, q, SKELETON.velocities(q, motion.fps), motion.fps) for q in (motion.q, image)
+    )
+    reflected, reversed_ = np.array([-1.0, 1.0, 1.0]), np.array([1.0, -1.0, -1.0])
+    signs = {"pelvis_height": 1.0, "root_angular_velocity": reversed_, "angular_momentum": reversed_}
+    for part in PHYSICS_LAYOUT[:-1]:
+        expected = block(own, part.name)
+        expected = expected[:, ::-1] if part.name == "contact" else expected * signs.get(part.name, reflected)
+        np.testing.assert_allclose(block(other, part.name), expected, atol=1e-7, err_msg=part.name)
+    assert np.abs(block(own, "angular_momentum")).max() > 1.0
 
 
 def test_heavier_body_of_the_same_size_has_momentum_in_proportion():
