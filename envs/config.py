@@ -154,6 +154,8 @@ class HumanoidConfig:
     than in the motion that is followed or else than in the rest pose [-]."""
     lost_distance: float = 1.0
     """The episode ends when the root is farther than this from the followed motion's over the ground [m]."""
+    ghost: bool = False
+    """Whether pictures show the motion as a second, translucent body."""
     start_noise: float = 0.0
     """Standard deviation of noise on the joint angles at the start [rad]."""
     muscle_weights: "str | Path | MuscleNN | None" = None
@@ -265,6 +267,7 @@ IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str]
     (("length_range",), lambda c: c.actuation == "muscle_length", "under actuation 'muscle_length'"),
     (("muscles",), lambda c: c.actuation != "torque", "where muscles act"),
     (("lost_distance",), lambda c: c.chosen_task.follows_motion, "where the task follows the motion"),
+    (("ghost",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("weights",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("reward_weights.tracking",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("reward_weights.task",), lambda c: c.chosen_task.has_terms, "with a task that has terms of its own"),

@@ -184,7 +184,14 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             from musclegym.envs.render import Renderer
 
             self._renderer = Renderer(self.body)
-        return self._renderer.draw(self.state.q, self.state.activation)
+        simulation, pushed = self.simulation, self.simulation.push_force.any()
+        return self._renderer.draw(
+            self.state.q,
+            self.state.activation,
+            ghost=self.reference.at(self.time)[0] if self.config.ghost and self.reference else None,
+            ground=simulation.ground.height if self.config.ground is not None else None,
+            push=np.array([simulation.push_point(), simulation.push_force]) if pushed else None,
+        )
 
     def close(self) -> None:
         """Free the physics world."""

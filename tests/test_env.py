@@ -291,3 +291,16 @@ def test_lengths_in_the_reference_are_those_of_the_blocks(actuation: str, task: 
             formula = formula.replace(word, str(value))
         formula = re.sub(r"(\d) (\d|\()", r"\1 * \2", formula.replace(" x ", " * "))
         assert eval(formula) == block.stop - block.start
+
+
+def test_a_ghost_shows_the_motion_and_a_push_an_arrow():
+    plain, ghost = make(render_mode="rgb_array"), make(render_mode="rgb_array", ghost=True)
+    pushed = make(render_mode="rgb_array", pushes={"impulse": 50.0, "interval": 0.0})
+    pictures = []
+    for env in (plain, ghost, pushed):
+        env.reset(seed=0, options={"phase": 0.1})
+        for _ in range(4):
+            env.step(np.full(50, 0.2, np.float32))
+        pictures.append(env.render().astype(int))
+    assert np.abs(pictures[1] - pictures[0]).max() > 20
+    assert np.abs(pictures[2] - pictures[0]).max() > 50
