@@ -1,4 +1,4 @@
-"""Time pictures on one core: the embedded walk with changing activations, with and without a ghost.
+"""Time pictures on one core: the embedded walk with changing activations, a ghost, and uneven ground.
 
     python benchmarks/render.py [--skeleton human.xml --muscles muscle284.xml] [--json OUT]
 
@@ -15,6 +15,7 @@ import tyro
 
 from musclegym.body import Body, load_body
 from musclegym.envs.render import Renderer
+from musclegym.ground import GroundShape
 from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 
@@ -39,8 +40,9 @@ class Config:
     """File for the figures."""
 
 
-def time_pictures(body: Body, config: Config, with_ghost: bool) -> dict[str, float]:
+def time_pictures(body: Body, config: Config, with_ghost: bool, uneven: bool) -> dict[str, float]:
     """Return median and 95th percentile of the time of a picture [ms]."""
+    ground = GroundShape(slope=0.1, roughness=0.03).height if uneven else None
     renderer = Renderer(body, config.width, config.height)
     q = load_motion("walk", body).q
     rng = np.random.default_rng(0)
@@ -49,7 +51,7 @@ def time_pictures(body: Body, config: Config, with_ghost: bool) -> dict[str, flo
         pose, ghost = q[index % len(q)], q[(index + 5) % len(q)] if with_ghost else None
         activation = rng.random(body.n_muscles)
         start = process_time()
-        renderer.draw(pose, activation, ghost)
+        renderer.draw(pose, activation, ghost, ground=ground)
         times.append(1e3 * (process_time() - start))
     return {"median_ms": float(np.median(times[1:])), "p95_ms": float(np.percentile(times[1:], 95))}
 
@@ -61,20 +63,22 @@ def main(config: Config) -> None:
         bodies["mass"] = load_body(config.skeleton, muscles=config.muscles)
     rows = []
     for name, body in bodies.items():
-        for with_ghost in (False, True):
-            times = time_pictures(body, config, with_ghost)
+        for with_ghost, uneven in ((False, False), (True, False), (False, True)):
+            times = time_pictures(body, config, with_ghost, uneven)
+            what = ", ghost" if with_ghost else ", uneven" if uneven else ""
             rate, median, slow = 1e3 / times["median_ms"], times["median_ms"], times["p95_ms"]
             rows.append(
                 {
                     "body": name,
                     "muscles": body.n_muscles,
                     "ghost": with_ghost,
+                    "uneven_ground": uneven,
                     **times,
                     "pictures_per_s": rate,
                 }
             )
             print(
-                f"{name:6s} {body.n_muscles:4d} muscles{', ghost' if with_ghost else '':8s}"
+                f"{name:6s} {body.n_muscles:4d} muscles{what:9s}"
                 f"{median:7.1f} ms (95 %: {slow:.1f}), {rate:.0f} pictures/s"
             )
     size = f"{config.width}x{config.height}"
