@@ -146,6 +146,14 @@ def test_joints_of_rigid_bones_return_exactly_from_rotations():
     np.testing.assert_allclose(features.joints_from_rotations(length), joints, atol=1e-8)
 
 
+def test_any_rotation_numbers_give_bones_of_their_lengths():
+    values = np.random.default_rng(0).normal(size=(6, KIT.n_features))
+    lengths = np.arange(float(KIT.n_joints))
+    joints = JointFeatures(KIT, values, KIT.fps, KIT.unit).joints_from_rotations(lengths)
+    bones = np.linalg.norm(joints[:, 1:] - joints[:, KIT.parent[1:]], axis=2)
+    np.testing.assert_allclose(bones, np.tile(lengths[1:], (6, 1)))
+
+
 @SETS
 def test_mirror_then_extract_equals_extract_then_mirror_to_the_last_bit(joint_set):
     joints = features_from_motion(walk(), joint_set).joints()

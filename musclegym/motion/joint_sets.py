@@ -28,8 +28,8 @@ import numpy as np
 from musclegym.rotation import Array, IntArray
 from musclegym.skeleton import Skeleton
 
-X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-LEFTWARDS, RIGHTWARDS, UP, DOWN, FORWARDS = X, (-1.0, 0.0, 0.0), Y, (0.0, -1.0, 0.0), Z
+LEFTWARDS, RIGHTWARDS = (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0)
+UP, DOWN, FORWARDS = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)
 
 Points = Mapping[str, Mapping[str, float]]
 
@@ -257,6 +257,7 @@ KIT = JointSet(
 """KIT-ML: MMM joints at 12.5 fps (100 Hz / 8), features of 251 numbers.
 
 Its bones are Winter's fractions of stature times 1000 (thigh 245, shank 246), so the unit is a thousandth of
-the stature, here of 1.75 m. The directions of its lateral bones point to the wrong side, as the half turns in
-its mean rotations show; they were written from memory and checked against the published mean features.
+the stature, here of 1.75 m. Directions, `facing` and `still` were written from memory; the directions were
+checked against the published mean rotations, whose half turns show that those of lateral bones point to the
+wrong side. No genuine clip was at hand.
 """

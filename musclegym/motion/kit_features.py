@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 
 from musclegym.motion.joint_sets import JointSet
+from musclegym.motion.rotation_arrays import orthonormal
 from musclegym.rotation import Array
 
 CONTACT_HEIGHT = 0.05  # a foot joint that is higher above the lowest of its kind does not stand [m]
@@ -89,15 +90,15 @@ class JointFeatures:
     def joints_from_rotations(self, bone_lengths: Array) -> Array:
         """Return the joints that the rotations describe, shape (row, joint, 3) [unit].
 
+        The 6-D rotations are made orthonormal (Gram-Schmidt), so any numbers give bones of their lengths.
+
         Args:
             bone_lengths: length of the bone that ends in each joint, shape (joint,) [unit].
         """
         cosine, sine = self.headings()
         out = np.repeat(self.root_path(cosine, sine)[:-1, None], self.joint_set.n_joints, axis=1)
         columns = self.block("rotation").reshape(len(self.values), -1, 2, 3)
-        rotation = np.stack(
-            [columns[:, :, 0], columns[:, :, 1], np.cross(columns[:, :, 0], columns[:, :, 1])], 3
-        )
+        rotation = orthonormal(np.swapaxes(columns, 2, 3))
         bones = np.array(self.joint_set.directions) * bone_lengths[:, None]
         root = upright(cosine[:-1], -sine[:-1])
         for chain in self.joint_set.chains:
