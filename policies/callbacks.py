@@ -58,7 +58,7 @@ class TrainingCallback(BaseCallback):
     def _on_step(self) -> bool:
         encoded = self.run.policy.features_extractor.last_encoded
         assert encoded is not None
-        self.seen.append(encoded)
+        self.seen.append(encoded.clone())  # without an encoder it is the environment's own array
         for info in self.locals["infos"]:
             for name, value in scalars(info).items():
                 self.numbers[name].append(value)

@@ -1,17 +1,14 @@
-"""The environment that a policy is trained and measured in, alone or in worker processes."""
+"""The environment that a policy is trained and measured in, alone or many at once."""
 
-import os
-import signal
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import gymnasium as gym
-import torch
 import tyro
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from musclegym.policies.adapter import AdaptedVecEnv
 from musclegym.settings import BodyConfig
 
 ENVIRONMENT_ID = "MuscleHumanoid-v0"
@@ -71,24 +68,25 @@ class DiscountedMean(VecEnvWrapper):
         return observations, self.scale * rewards, dones, infos
 
 
-def make_workers(options: dict[str, Any], count: int, discount: float) -> VecEnv:
-    """Start worker processes with one environment each.
+def make_workers(options: dict[str, Any], processes: int, members: int, discount: float) -> VecEnv:
+    """Make the environments that experience is gathered in.
 
     Args:
-        options: keywords of `gymnasium.make`.
-        count: workers.
+        options: keywords of `gymnasium.make_vec`.
+        processes: processes that step them; one alone means this process.
+        members: environments per process, which step in lockstep.
         discount: weight of a reward one control step later, by which rewards are scaled.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers, which have a core each
-    make = [partial(worker_environment, options) for _ in range(count)]
-    return DiscountedMean(VecMonitor(SubprocVecEnv(make, start_method="forkserver")), discount)
-
-
-def worker_environment(options: dict[str, Any]) -> gym.Env:
-    """Make the environment in a worker: one thread, and Ctrl-C is left to the process that trains."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    return make_environment(options)
+    envs = gym.make_vec(
+        ENVIRONMENT_ID,
+        num_envs=processes * members,
+        vectorization_mode="vector_entry_point",
+        processes=processes,
+        autoreset_mode="SameStep",
+        copy=False,
+        **options,
+    )
+    return DiscountedMean(VecMonitor(AdaptedVecEnv(envs)), discount)
 
 
 def options_of(environment: gym.Env) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class PPOConfig:
     """Decay of generalised advantage estimation."""
 
     samples: int = 2048
-    """Control steps per update, over all workers."""
+    """Control steps per update, over all environments."""
 
     minibatch: int = 128
     """Control steps per gradient step."""
@@ -92,7 +92,10 @@ class TrainConfig:
     """Seed of weights, noise and start states."""
 
     workers: int = 2
-    """Processes with one environment each."""
+    """Processes that gather experience; one alone is the learner's own."""
+
+    members: int = 8
+    """Environments per process, which step in lockstep."""
 
     threads: int = 1
     """Threads of the learner."""
@@ -110,10 +113,15 @@ class TrainConfig:
                 f"steps and minutes must be positive, but they are {self.steps} and {self.minutes}; use e.g. "
                 "--minutes 30"
             )
-        if self.workers < 1 or self.ppo.samples % self.workers or self.ppo.samples % self.ppo.minibatch:
+        if min(self.workers, self.members) < 1 or self.ppo.samples % (self.workers * self.members):
             raise ValueError(
-                f"samples must be a multiple of workers and of minibatch, but they are {self.ppo.samples}, "
-                f"{self.workers} and {self.ppo.minibatch}; use e.g. 2048, 2 and 128"
+                f"samples must be a multiple of workers times members, but they are {self.ppo.samples}, "
+                f"{self.workers} and {self.members}; use e.g. 2048, 2 and 8"
+            )
+        if self.ppo.samples % self.ppo.minibatch:
+            raise ValueError(
+                f"samples must be a multiple of minibatch, but they are {self.ppo.samples} and "
+                f"{self.ppo.minibatch}; use e.g. 2048 and 128"
             )
 
 
@@ -142,7 +150,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     encoder, fits, options = prepare(config)
     folder = start_run(config.run, config, config.seed)
-    workers = make_workers(options, config.workers, config.ppo.discount)
+    workers = make_workers(options, config.workers, config.members, config.ppo.discount)
     try:
         learner = make_learner(config, workers, encoder)
         record = {"environment_options": options, "prior": config.prior, "seed": config.seed}
@@ -190,7 +198,7 @@ def make_learner(config: TrainConfig, workers: VecEnv, encoder: MotionNN | None)
         SimulationNNWithPrior,
         workers,
         learning_rate=ppo.learning_rate,
-        n_steps=ppo.samples // config.workers,
+        n_steps=ppo.samples // workers.num_envs,
         batch_size=ppo.minibatch,
         n_epochs=ppo.epochs,
         gamma=ppo.discount,
@@ -245,7 +253,7 @@ def warm_up(run: TrainingRun) -> None:
     seen = []
     for _ in range(WARM_UP_STEPS // workers.num_envs):
         assert isinstance(observation, np.ndarray)
-        seen.append(torch.as_tensor(observation))
+        seen.append(torch.tensor(observation))  # a copy: the environment writes to its own anew
         action, _ = policy.predict(observation)
         observation, _, _, _ = workers.step(action)
     with torch.no_grad():

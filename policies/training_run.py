@@ -47,7 +47,7 @@ class TrainingRun:
 
     @property
     def steps(self) -> int:
-        """Control steps taken so far, over all workers."""
+        """Control steps taken so far, over all environments."""
         return self.learner.num_timesteps
 
     def save(self) -> None:
