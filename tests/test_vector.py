@@ -76,15 +76,25 @@ def assert_same_infos(infos: Any, wanted: Any) -> None:
         assert all(same), path
 
 
-CASES = [(actuation, MODES[index % len(MODES)]) for index, actuation in enumerate(get_args(Actuation))]
-"""Each actuation with an autoreset mode, so that each mode occurs."""
+CASES = [
+    *(({"actuation": name}, MODES[index % len(MODES)]) for index, name in enumerate(get_args(Actuation))),
+    (
+        {
+            "task": "speed",
+            "variation": {"height": (0.9, 1.1), "mass": (0.8, 1.3)},
+            "ground": {"slope": (0.0, 0.1)},
+            "pushes": {"interval": (0.05, 0.2)},
+        },
+        "NextStep",
+    ),
+]
+"""Options with an autoreset mode, so that each actuation and each mode occurs."""
 
 
-@pytest.mark.parametrize(("actuation", "mode"), CASES)
-def test_members_move_as_single_environments_do_in_one_process_and_in_two(actuation: str, mode: str):
-    options = {"actuation": actuation, "autoreset_mode": mode}
-    ours = [make(**options), make(**options, processes=2)]
-    singles: Any = SyncVectorEnv([partial(make_single, actuation=actuation)] * MEMBERS, autoreset_mode=mode)
+@pytest.mark.parametrize(("options", "mode"), CASES, ids=[*get_args(Actuation), "world"])
+def test_members_move_as_single_environments_do_in_one_process_and_in_two(options: dict[str, Any], mode: str):
+    ours = [make(autoreset_mode=mode, processes=processes, **options) for processes in (1, 2)]
+    singles: Any = SyncVectorEnv([partial(make_single, **options)] * MEMBERS, autoreset_mode=mode)
     assert {envs.metadata["autoreset_mode"] for envs in ours} == {singles.metadata["autoreset_mode"]}
     ends, many = np.zeros(MEMBERS, dtype=bool), 0
     for seed in (3, [9, 4, 7]):
@@ -93,10 +103,9 @@ def test_members_move_as_single_environments_do_in_one_process_and_in_two(actuat
             assert_same(envs.reset(seed=seed), wanted)
         for actions in random_actions(singles, 15):
             if mode == "Disabled" and ends.any():
-                options = {"reset_mask": ends, "phase": 0.25}
-                wanted = singles.reset(options={**options})
+                wanted = singles.reset(options={"reset_mask": ends, "phase": 0.25})
                 for envs in ours:
-                    assert_same(envs.reset(options=options), wanted)
+                    assert_same(envs.reset(options={"reset_mask": ends, "phase": 0.25}), wanted)
             wanted = singles.step(actions)
             for envs in ours:
                 assert_same(envs.step(actions), wanted)
