@@ -136,7 +136,15 @@ def test_joints_return_exactly_from_positions(joint_set):
     np.testing.assert_allclose(joints, expected, atol=1e-9 * joint_set.leg_length)
 
 
-def test_joints_of_rigid_bones_return_exactly_from_rotations():
+def test_joints_return_exactly_from_rotations_because_bones_are_rigid():
+    features = features_from_motion(walk(), HUMANML3D)
+    joints = features.joints()[:-1]
+    lengths = np.linalg.norm(joints - joints[:, HUMANML3D.parent], axis=2)
+    np.testing.assert_allclose(lengths, np.tile(lengths[0], (len(lengths), 1)), atol=1e-12)
+    np.testing.assert_allclose(features.joints_from_rotations(lengths[0]), joints, atol=1e-9)
+
+
+def test_joints_of_a_stiff_body_return_exactly_from_rotations_of_kit():
     frames = walk().q.copy()
     frames[:, 6:] = frames[0, 6:]  # a stiff body keeps the length of every bone
     stiff = joints_of_poses(BODY.skeleton, frames, KIT) / KIT.unit

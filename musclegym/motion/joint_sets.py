@@ -1,21 +1,22 @@
 """The joints that KIT-ML and HumanML3D describe people by, and where they lie on a body of the MASS family.
 
-Both sets name 21 or 22 points without twist. A point of the body is a weighted mean of its joints, so that it
+Both sets name 21 or 22 points without twist. A point of the body is a weighted sum of its joints, so that it
 is rigid wherever these joints lie in one body, and mirrors exactly:
 
 | HumanML3D (SMPL) | on the body | | KIT (MMM) | on the body |
 |---|---|---|---|---|
-| pelvis | Pelvis | | root | middle of both hips (Femur) |
+| pelvis | 0.34 of the way from Pelvis to Spine | | root | middle of both hips (Femur) |
 | hip, knee, ankle | Femur, Tibia, Talus | | LH, LK, LA | Femur, Tibia, Talus |
 | foot | middle of both toe joints | | LF | middle of both toe joints |
 | | | | LMrot | 0.35 of the way from ankle to LF |
 | spine1, spine2 | Spine, Torso | | BP | Spine |
 | spine3 | 0.2 of the way from Torso to Neck | | BT | 0.13 of the way from Torso to Neck |
 | neck, head | Neck, Head | | BLN | 0.8 of that way: between the shoulders |
-| collar | Shoulder (the clavicle's inner end) | | BUN | Neck |
+| collar | 0.8 of that way, 1.5 Shoulder widths outwards | | BUN | Neck |
 | shoulder, elbow, wrist | Arm, ForeArm, Hand | | LS, LE, LW | Arm, ForeArm, Hand |
 
-The fractions put each point at the share of trunk or foot length where the other skeleton has it.
+The fractions put each point about where the other skeleton has it, as a share of trunk or foot. Every bone of
+HumanML3D is rigid then, and every one of KIT-ML but BP to BT, which spans a joint of ours.
 """
 
 from collections.abc import Mapping
@@ -147,10 +148,16 @@ def toes(side: str) -> dict[str, float]:
     return between(at(f"FootThumb{side}"), at(f"FootPinky{side}"), 0.5)
 
 
+def collar(side: str, other: str) -> dict[str, float]:
+    """Return the middle of the clavicle of a side "L" or "R" as a point of the trunk."""
+    base = between(at("Torso"), at("Neck"), 0.8)
+    return {**base, f"Shoulder{side}": 1.5, f"Shoulder{other}": -1.5}
+
+
 def humanml3d_points() -> Points:
     """Return the 22 joints of HumanML3D on the body."""
     points = {
-        "pelvis": at("Pelvis"),
+        "pelvis": between(at("Pelvis"), at("Spine"), 0.34),
         "left_hip": at("FemurL"),
         "right_hip": at("FemurR"),
         "spine1": at("Spine"),
@@ -163,8 +170,8 @@ def humanml3d_points() -> Points:
         "left_foot": toes("L"),
         "right_foot": toes("R"),
         "neck": at("Neck"),
-        "left_collar": at("ShoulderL"),
-        "right_collar": at("ShoulderR"),
+        "left_collar": collar("L", "R"),
+        "right_collar": collar("R", "L"),
         "head": at("Head"),
     }
     for joint, body in (("shoulder", "Arm"), ("elbow", "ForeArm"), ("wrist", "Hand")):
