@@ -1,4 +1,4 @@
-"""The command `musclegym data`: look at motion files and at what retargeting makes of them."""
+"""The command `musclegym data`: look at motion files and what retargeting makes of them, and convert them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from musclegym.body import Body, load_body
 from musclegym.manifest import write_json
 from musclegym.motion.clip import Clip
+from musclegym.motion.convert import ConvertConfig, convert, summary
 from musclegym.motion.data_features import FeaturesConfig, write_features
 from musclegym.motion.families import Family
 from musclegym.motion.load import load_clip
@@ -82,6 +83,7 @@ Command = (
     Annotated[InspectConfig, tyro.conf.subcommand("inspect")]
     | Annotated[SheetConfig, tyro.conf.subcommand("sheet")]
     | Annotated[FeaturesConfig, tyro.conf.subcommand("features")]
+    | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
 )
 
 
@@ -92,23 +94,33 @@ def main(args: list[str]) -> None:
         FileNotFoundError: if a file is missing, or a folder holds no motion.
         ValueError: if a file cannot be read or retargeted.
     """
-    config: InspectConfig | SheetConfig | FeaturesConfig = tyro.cli(  # pyright: ignore
+    config: InspectConfig | SheetConfig | FeaturesConfig | ConvertConfig = tyro.cli(  # pyright: ignore
         Command, args=args, prog="musclegym data"
     )
     if isinstance(config, InspectConfig):
         record = inspect(config)
-        print(text(record))
-        if config.json is not None:
-            write_json(config.json, record)
-        if record["refused"]:
-            raise ValueError(
-                f"{len(record['refused'])} of these files could not be read; the reasons are above"
-            )
+        show(record, text(record), config.json)
+    elif isinstance(config, ConvertConfig):
+        record = convert(config)
+        show(record, summary(record), config.json)
     elif isinstance(config, FeaturesConfig):
         print(write_features(config, motion_files(config.files)))
     else:
         sheet(config)
         print(f"wrote {config.out}")
+
+
+def show(record: dict[str, Any], words: str, out: Path | None) -> None:
+    """Print a record in words and write it to a file if one is named.
+
+    Raises:
+        ValueError: if it tells of files that were refused.
+    """
+    print(words)
+    if out is not None:
+        write_json(out, record)
+    if record["refused"]:
+        raise ValueError(f"{len(record['refused'])} of these files could not be read; the reasons are above")
 
 
 def inspect(config: InspectConfig) -> dict[str, Any]:
@@ -190,7 +202,7 @@ def compared(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None)
 def describe(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None) -> dict[str, Any]:
     """Return the figures of one clip."""
     family = find_family(clip, mapping)
-    quality = asdict(measure(clip, compared(clip, body, fps, family), family))
+    quality = asdict(measure(clip, compared(clip, body, fps, mapping), mapping))
     leg, speed = leg_length(clip, family), source_speed(clip, family)
     return {
         "name": clip.name,

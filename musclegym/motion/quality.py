@@ -1,6 +1,6 @@
 """How well a motion follows the clip it was made from, and how its feet meet the ground."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_point
 from musclegym.motion.motion import Motion
 from musclegym.motion.name_maps import NameMap, find_family
 from musclegym.motion.rest_pose import t_pose_of
-from musclegym.motion.retarget import leg_length_ratio, without_lead_in
+from musclegym.motion.retarget import followed, leg_length_ratio
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
 
@@ -58,8 +58,9 @@ def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quali
     """Compare a motion, made with `keep_place`, with its clip."""
     skeleton = motion.skeleton
     frames = place(skeleton, motion.q)
-    clip, family = as_followed(clip, motion), find_family(clip, mapping)
-    source = scaled_source(clip, motion, frames, family)
+    clip = followed(clip, skeleton, motion.fps, mapping=mapping, cyclic=motion.cyclic)
+    family = find_family(clip, mapping)
+    source = scaled_source(clip, family, motion, frames)
     balls = frames.position[:, [skeleton.body(name) for name in BALLS.values()]]
     limb, world = [], []
     for names in LIMB_JOINTS:
@@ -89,16 +90,18 @@ def bone_lengths(chain: Array) -> Array:
     return np.linalg.norm(np.diff(chain[0], axis=0), axis=1)
 
 
-def scaled_source(
-    clip: Clip, motion: Motion, frames: Frames, mapping: NameMap | None = None
-) -> dict[str, Array]:
+def scaled_source(clip: Clip, family: Family, motion: Motion, frames: Frames) -> dict[str, Array]:
     """Return body name -> path of its joint in the source, scaled by leg length, shape (frame, 3) [m].
 
     The source is shifted so that the middle of the hips lies, on average, where the motion's does.
+
+    Args:
+        clip: the frames that the motion was made from (see `followed`).
+        family: of its skeleton.
+        motion: of the body.
+        frames: its joints.
     """
-    family = find_family(clip, mapping)
     skeleton = motion.skeleton
-    clip = as_followed(clip, motion)
     ratio = leg_length_ratio(clip, family, skeleton)
     position = clip.pose[1]
     paths = {body: ratio * position[:, clip.joint(joint)] for body, joint in family.joints.items()}
@@ -106,11 +109,6 @@ def scaled_source(
     own = frames.position[:, [skeleton.body(name) for name in hips]]
     shift = (own - np.stack([paths[name] for name in hips], axis=1)).mean(axis=(0, 1))
     return {body: path + shift for body, path in paths.items()}
-
-
-def as_followed(clip: Clip, motion: Motion) -> Clip:
-    """Return the clip with the frames that the motion was made from."""
-    return replace(without_lead_in(clip), cyclic=motion.cyclic).resample(motion.fps)
 
 
 def source_balls(clip: Clip, family: Family, source: dict[str, Array], motion: Motion) -> Array:

@@ -64,9 +64,8 @@ def retarget(
     skeleton = body.skeleton
     family = find_family(clip, mapping)
     cyclic = clip.cyclic if cyclic is None else cyclic
-    own = mapping is None and poses_of(clip, skeleton) is not None
-    clip = replace(clip if own else without_lead_in(clip), cyclic=cyclic).resample(fps)
-    copied = poses_of(clip, skeleton) if own else None
+    clip = followed(clip, skeleton, fps, mapping=mapping, cyclic=cyclic)
+    copied = None if mapping is not None else poses_of(clip, skeleton)
     q, clipped = follow(clip, family, skeleton) if copied is None else (copied, 0.0)
     if not keep_place:
         q = at_origin(q, fps)
@@ -80,6 +79,14 @@ def retarget(
     contact = foot_contacts(skeleton, place(skeleton, q), fps)
     qd = velocities(skeleton, q, fps, cyclic)
     return Motion(skeleton, clip.name, q, qd, fps, contact, cyclic, turned, displacement, clipped)
+
+
+def followed(
+    clip: Clip, skeleton: Skeleton, fps: float, *, mapping: NameMap | None = None, cyclic: bool = False
+) -> Clip:
+    """Return the frames of a clip that a motion at `fps` is made from."""
+    own = mapping is None and poses_of(clip, skeleton) is not None
+    return replace(clip if own else without_lead_in(clip), cyclic=cyclic).resample(fps)
 
 
 def without_lead_in(clip: Clip) -> Clip:

@@ -12,8 +12,9 @@ from musclegym.motion.clip import Clip
 from musclegym.motion.cycle import heading
 from musclegym.motion.frames import place
 from musclegym.motion.motion import Motion
-from musclegym.motion.name_maps import NameMap
+from musclegym.motion.name_maps import NameMap, find_family
 from musclegym.motion.quality import scaled_source
+from musclegym.motion.retarget import followed
 from musclegym.rotation import Array
 
 FIGURES = 8
@@ -38,7 +39,8 @@ def draw_sheet(pairs: Sequence[tuple[Clip, Motion]], path: Path, mapping: NameMa
             "side": np.array([np.sin(facing), 0.0, np.cos(facing)]),
             "front": np.array([np.cos(facing), 0.0, -np.sin(facing)]),
         }
-        source = scaled_source(clip, motion, frames, mapping)
+        made_from = followed(clip, motion.skeleton, motion.fps, mapping=mapping, cyclic=motion.cyclic)
+        source = scaled_source(made_from, find_family(clip, mapping), motion, frames)
         own = {name: frames.position[:, body] for body, name in enumerate(motion.skeleton.body_names)}
         for line, (who, joints) in enumerate(((f"{Path(clip.source).name}, source", source), ("body", own))):
             for column, (view, direction) in enumerate(across.items()):
