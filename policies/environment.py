@@ -1,5 +1,6 @@
 """The environment that a policy is trained and measured in, alone or many at once."""
 
+import ast
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ ENVIRONMENT_ID = "MuscleHumanoid-v0"
 class EnvironmentConfig:
     """Options of the environment; what is left out has the environment's own default."""
 
-    actuation: Literal["torque", "muscle", "oracle", "excitation"] | None = None
+    actuation: Literal["torque", "muscle", "oracle", "excitation", "muscle_length"] | None = None
     """What turns the action into joint torques."""
 
     body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
@@ -36,10 +37,41 @@ class EnvironmentConfig:
     muscle_weights: str | None = None
     """Weights of MuscleNN instead of those shipped with the body."""
 
+    env: tuple[str, ...] = ()
+    """Any other options of the environment, NAME=VALUE or NAME.FIELD=VALUE, such as start_noise=0.02,
+    pushes.impulse=(10,30) or muscles.force_velocity=True."""
+
     def options(self) -> dict[str, Any]:
-        """Return the options that were set, as keywords of `gymnasium.make`."""
+        """Return the options that were set, as keywords of `gymnasium.make`.
+
+        Raises:
+            ValueError: if one of `env` is not NAME=VALUE, or sets what another has set.
+        """
         given = {**asdict(self), "body": self.body.arguments() or None}
-        return {name: value for name, value in given.items() if value is not None}
+        named = {name: value for name, value in given.items() if value is not None and name != "env"}
+        for text in self.env:
+            set_option(named, text)
+        return named
+
+
+def set_option(options: dict[str, Any], text: str) -> None:
+    """Set what NAME=VALUE or NAME.FIELD=VALUE says; the value is a Python literal, or else text."""
+    path, equals, value = text.partition("=")
+    *groups, name = path.strip().split(".")
+    place = options
+    for group in groups:
+        place = place.setdefault(group, {})
+        if not isinstance(place, dict):
+            break
+    if not (equals and name and all(groups)) or not isinstance(place, dict) or name in place:
+        raise ValueError(
+            f"an option must be NAME=VALUE or NAME.FIELD=VALUE and given once, but one is {text!r}; use e.g. "
+            f"pushes.impulse=20"
+        )
+    try:
+        place[name] = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        place[name] = value.strip()
 
 
 def make_environment(options: dict[str, Any], render_mode: str | None = None) -> gym.Env:

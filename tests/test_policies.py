@@ -7,7 +7,7 @@ import torch
 
 from musclegym.body import load_body
 from musclegym.manifest import save_weights
-from musclegym.policies.environment import made_for, make_environment
+from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment
 from musclegym.policies.episodes import Episode, load_actor, run_episode, spread_phases
 from musclegym.policies.evaluate import table_of
 from musclegym.policies.normaliser import CLIP, RunningNormaliser
@@ -230,3 +230,20 @@ def test_the_interval_is_that_of_a_mean():
     deviation = np.std([10, 20, 30, 40])
     table = table_of(episodes, limit=300)
     assert table["episode_steps"]["interval"] == pytest.approx(1.96 * deviation / np.sqrt(4))
+
+
+def test_any_option_of_the_environment_can_be_given_by_name():
+    words = ("pushes.impulse=(10, 30)", "pushes.duration=0.2", "start_noise=0.02", "task=stand", "ghost=True")
+    assert EnvironmentConfig(actuation="torque", env=words).options() == {
+        "actuation": "torque",
+        "pushes": {"impulse": (10, 30), "duration": 0.2},
+        "start_noise": 0.02,
+        "task": "stand",
+        "ghost": True,
+    }
+
+
+@pytest.mark.parametrize("word", ["pushes", "=3", "actuation=muscle", "actuation.torque=1", "a.=2"])
+def test_options_that_are_no_pairs_or_given_twice_are_refused(word: str):
+    with pytest.raises(ValueError, match=r"NAME=VALUE or NAME\.FIELD=VALUE and given once"):
+        EnvironmentConfig(actuation="torque", env=(word,)).options()
