@@ -264,7 +264,7 @@ KIT = JointSet(
 """KIT-ML: MMM joints at 12.5 fps (100 Hz / 8), features of 251 numbers.
 
 Its bones are Winter's fractions of stature times 1000 (thigh 245, shank 246), so the unit is a thousandth of
-the stature, here of 1.75 m. Directions, `facing` and `still` were written from memory; the directions were
-checked against the published mean rotations, whose half turns show that those of lateral bones point to the
-wrong side. No genuine clip was at hand.
+the stature, here of 1.75 m. Directions, `facing` and `still` were read in the published script; the
+half turns in its mean rotations show that the directions of lateral bones do point to the wrong side. No
+genuine clip was at hand.
 """

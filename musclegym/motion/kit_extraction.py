@@ -1,9 +1,11 @@
 """KIT-ML and HumanML3D features computed from any joints or from a body's motion.
 
 The heading is that of the lines through hips and shoulders, smoothed over time, and is taken to be +z in the
-first frame. The published code subtracts the hips' line where it means to add it; so do we, for only so the
-genuine sample comes out. Where a smoothed heading passes -z, the published code gives the turn the wrong
-sign; we do not. Everything is written so that mirrored joints give mirrored features to the last bit.
+first frame, as the genuine sample has it. The published code (`common/skeleton.py` of HumanML3D) names the
+hips in the other order than its callers give them, so that their line is subtracted where it should be added;
+so do we, for only so the sample comes out. Where a smoothed heading passes -z, that code takes the arcsine of
+a quaternion whose sign has jumped, which turns the wrong way; we do not. Everything is written so that
+mirrored joints give mirrored features to the last bit.
 """
 
 from itertools import pairwise
