@@ -1,12 +1,14 @@
 """The command `musclegym data`: figures of motion files, and contact sheets."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import pytest
 
-from musclegym.motion.data import main, warnings
+from musclegym.motion import read_motion, write_bvh
+from musclegym.motion.data import main
 from musclegym.motion.load import embedded_files
 
 
@@ -65,7 +67,27 @@ def test_sheet_draws_source_and_body_from_two_sides(tmp_path):
         main(["sheet", "walk", "--out", str(Path(tmp_path) / "sheet.gif")])
 
 
-def test_implausible_sizes_and_speeds_are_named():
-    assert list(warnings(leg=0.85, speed=1.4)) == []
-    assert "unit=" in next(warnings(leg=2.1, speed=1.4))
-    assert "fps=" in next(warnings(leg=0.85, speed=20.0))
+def test_one_file_is_shown_with_its_skeleton(capsys):
+    main(["inspect", "walk"])
+    printed = capsys.readouterr().out
+    assert "DeepMimic, 15 joints, 1 unit = 1 m" in printed
+    assert "  right_hip           0.085 m  FemurR" in printed
+    assert "legs 0.83 m" in printed
+
+
+def test_options_cure_what_inspect_warns_of(tmp_path, capsys):
+    file = tmp_path / "walk.bvh"
+    write_bvh(file, replace(read_motion(embedded_files()["walk"]).part(0), fps=80.0, cyclic=False))
+    text = file.read_text().replace("Frames: 39", "Frames: 40")
+    file.write_text(text)
+    with pytest.raises(ValueError, match="could not be read"):
+        main(["inspect", str(file)])
+    assert "trust_rows" in capsys.readouterr().out
+    out = tmp_path / "figures.json"
+    arguments = ["inspect", str(file), "--trust-rows", "--unit", "0.025", "--json", str(out)]
+    main(arguments)
+    assert "legs are 2.08 m long" in json.loads(out.read_text())["clips"][0]["warnings"][0]
+    main(["inspect", str(file), "--trust-rows", "--source-fps", "30", "--json", str(out)])
+    (clip,) = json.loads(out.read_text())["clips"]
+    assert clip["warnings"] == []
+    assert clip["fps"] == 30.0

@@ -1,6 +1,6 @@
 """The command `musclegym data`: look at motion files and what retargeting makes of them, and convert them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +14,15 @@ from musclegym.manifest import write_json
 from musclegym.motion.clip import Clip
 from musclegym.motion.convert import ConvertConfig, convert, summary
 from musclegym.motion.data_features import FeaturesConfig, write_features
-from musclegym.motion.families import Family
 from musclegym.motion.load import load_clip
 from musclegym.motion.motion import Motion
 from musclegym.motion.name_maps import NameMap, find_family
+from musclegym.motion.plausibility import plausibility
 from musclegym.motion.quality import measure
-from musclegym.motion.retarget import retarget
+from musclegym.motion.retarget import retarget, without_lead_in
 from musclegym.motion.sheet import draw_sheet
+from musclegym.motion.skeleton_text import one_clip, skeleton_lines
 
-GRAVITY = 9.81  # [m/s^2]
 COLUMNS = {  # figure -> heading and format in the table
     "frames": ("frames", "d"),
     "fps": ("fps", ".4g"),
@@ -59,6 +59,12 @@ class InspectConfig:
     """Frame rate of the motions made [1/s]."""
     mapping: Path | None = None
     """TOML file that maps bodies to the joints of skeletons of no known family."""
+    source_fps: float | None = None
+    """Frame rate of the files, instead of the one that they state [1/s]."""
+    unit: float | None = None
+    """Metres per unit of length of the files; by default inferred from the skeletons' size."""
+    trust_rows: bool = False
+    """Take the rows that a BVH file has when its header promises another number."""
     json: Path | None = None
     """File to write the figures to."""
 
@@ -127,21 +133,21 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     """Return the figures of every file, their means per family of skeletons, and the files refused."""
     body = load_body(config.body)
     files = motion_files(config.files)
-    outcomes = [
-        describe_or_refuse(file, body, config.fps, config.mapping)
-        for file in tqdm(files, disable=len(files) < 20)
-    ]
+    outcomes = [describe_or_refuse(file, body, config) for file in tqdm(files, disable=len(files) < 20)]
     clips = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    for clip in clips if len(clips) > 1 else ():
+        del clip["skeleton"]
     families = sorted({clip["family"] for clip in clips})
     means = [mean_of([clip for clip in clips if clip["family"] == family]) for family in families]
     return {"body": body.name, "fps": config.fps, "clips": clips, "families": means, "refused": refused}
 
 
-def describe_or_refuse(file: Path, body: Body, fps: float, mapping: Path | None) -> dict[str, Any] | str:
+def describe_or_refuse(file: Path, body: Body, config: InspectConfig) -> dict[str, Any] | str:
     """Return the figures of one file, or why it cannot be read or retargeted."""
     try:
-        return describe(load_clip(file), body, fps, mapping)
+        clip = load_clip(file, fps=config.source_fps, unit=config.unit, trust_rows=config.trust_rows)
+        return describe(clip, body, config.fps, config.mapping)
     except ValueError as error:
         return str(error)
 
@@ -203,7 +209,7 @@ def describe(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None)
     """Return the figures of one clip."""
     family = find_family(clip, mapping)
     quality = asdict(measure(clip, compared(clip, body, fps, mapping), mapping))
-    leg, speed = leg_length(clip, family), source_speed(clip, family)
+    figures = plausibility(without_lead_in(clip), family)
     return {
         "name": clip.name,
         "source": clip.source,
@@ -211,37 +217,12 @@ def describe(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None)
         "joints": len(clip.names),
         "frames": len(clip.root),
         "fps": clip.fps,
-        "seconds": clip.duration,
         "unit": clip.unit,
-        "leg": leg,
-        "speed": speed,
         **quality,
-        "warnings": list(warnings(leg, speed)),
+        **asdict(figures),
+        "skeleton": skeleton_lines(clip, family),
+        "warnings": list(figures.warnings()),
     }
-
-
-def leg_length(clip: Clip, family: Family) -> float:
-    """Return the length of the source's left leg, hip to ankle [m]."""
-    hip, knee, ankle = (family.joints[name] for name in ("FemurL", "TibiaL", "TalusL"))
-    return float(np.linalg.norm(clip.bone(hip, knee)) + np.linalg.norm(clip.bone(knee, ankle)))
-
-
-def source_speed(clip: Clip, family: Family) -> float:
-    """Return the mean horizontal speed of the source's pelvis, its path sampled ten times a second [m/s]."""
-    pelvis = clip.pose[1][:, clip.joint(family.joints["Pelvis"])]
-    every = max(round(clip.fps / 10.0), 1)
-    points = pelvis[::every, [0, 2]]
-    span = (len(points) - 1) * every / clip.fps
-    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum() / span) if span else 0.0
-
-
-def warnings(leg: float, speed: float) -> Iterator[str]:
-    """Say what is implausible about a source."""
-    if not 0.55 < leg < 1.1:
-        yield f"its legs are {leg:.2f} m long: read it with unit=METRES_PER_UNIT"
-    # The fastest people reach 12 m/s, a dimensionless speed of about 4; runs in motion data stay below 2.
-    if speed / np.sqrt(GRAVITY * leg) > 2.2:
-        yield f"it moves at {speed:.1f} m/s on legs of {leg:.2f} m: check frame time and unit (fps=, unit=)"
 
 
 def mean_of(clips: list[dict[str, Any]]) -> dict[str, Any]:
@@ -255,7 +236,7 @@ def mean_of(clips: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def text(record: dict[str, Any]) -> str:
-    """Return the figures as a table, with the warnings and refusals below."""
+    """Return the figures as a table, with the warnings and refusals below; one file's skeleton above."""
     rows = [(clip["name"], clip) for clip in record["clips"]]
     rows += [(f"{mean['clips']} x {mean['family']}", mean) for mean in record["families"]]
     width = max((len(name) for name, _ in rows), default=6)
@@ -269,4 +250,4 @@ def text(record: dict[str, Any]) -> str:
         f"warning: {clip['source']}: {warning}" for clip in record["clips"] for warning in clip["warnings"]
     ]
     lines += [f"refused: {reason}" for reason in record["refused"]]
-    return "\n".join(lines)
+    return "\n".join([*(one_clip(record["clips"][0]) if len(record["clips"]) == 1 else []), *lines])

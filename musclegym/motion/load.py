@@ -97,14 +97,17 @@ def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float =
     return retarget(motion if isinstance(motion, Clip) else load_clip(motion), body, fps)
 
 
-def load_clip(motion: str | Path) -> Clip:
-    """Return the embedded clip of that name, or the clip in that file.
+def load_clip(
+    motion: str | Path, *, fps: float | None = None, unit: float | None = None, trust_rows: bool = False
+) -> Clip:
+    """Return the embedded clip of that name, or the clip in that file; options as in `read_motion`.
 
     Raises:
         FileNotFoundError: if it is neither.
         ValueError: if the file cannot be read.
     """
-    return read_motion(embedded_files().get(str(motion), motion))
+    file = embedded_files().get(str(motion), motion)
+    return read_motion(file, fps=fps, unit=unit, trust_rows=trust_rows)
 
 
 def checked(motion: Motion, body: "Body", fps: float) -> Motion:
