@@ -13,6 +13,7 @@ import gymnasium
 if TYPE_CHECKING:
     from musclegym.body import Body, load_body, stable_pd
     from musclegym.motion import Clip, Motion, load_motion, read_motion, retarget, write_bvh
+    from musclegym.motion.library import MotionLibrary
     from musclegym.muscle.oracle import solve_activation
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "Body",
     "Clip",
     "Motion",
+    "MotionLibrary",
     "load_body",
     "load_motion",
     "read_motion",
@@ -36,6 +38,7 @@ _MODULE_OF = {
     "stable_pd": "musclegym.body",
     "Clip": "musclegym.motion",
     "Motion": "musclegym.motion",
+    "MotionLibrary": "musclegym.motion.library",
     "load_motion": "musclegym.motion",
     "read_motion": "musclegym.motion",
     "retarget": "musclegym.motion",

@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from musclegym.body import Body
 from musclegym.manifest import start_run, write_json
-from musclegym.motion import embedded_motion_names, load_motion
+from musclegym.motion import load_motion
 from musclegym.motion.motion import Motion
+from musclegym.motion.sources import find_sources
 from musclegym.muscle.network import WEIGHTS, Array32, MuscleNN, build_network, save_muscle_network
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.policies.muscle_states import Gains, Spread, StateSampler, training_moments
-from musclegym.pretrain.train import expand
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.settings import BodyConfig, read_settings
 
@@ -160,7 +160,7 @@ def train_muscle(config: MuscleTrainingConfig) -> dict[str, Any]:
     body = config.body.load()
     torch.manual_seed(config.trainer.seed)
     model = build_network(body, config.hidden, config.sweeps)
-    sources = [file for source in config.motions or embedded_motion_names() for file in expand(source)]
+    sources = find_sources(config.motions).values()
     motions = [load_motion(source, body, config.gains.control_hz) for source in sources]
     features = draw_states(config, body, motions)
     model.set_statistics(features)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from musclegym.motion.features import Pose, StateLayout
+from musclegym.motion.features import Pose
 from musclegym.motion.rotation_arrays import rotation_from_vector
-from musclegym.pretrain.windows import Windows
+from musclegym.pretrain.windows import PLACE, Windows
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,23 @@ class ChainConfig:
 class Chains(nn.Module):
     """A pool of rollouts; its buffers are part of a run's checkpoint."""
 
+    place: Tensor
     frame: Tensor
 
-    def __init__(self, layout: StateLayout, windows: Windows, scale: Tensor, config: ChainConfig) -> None:
+    def __init__(self, windows: Windows, scale: Tensor, config: ChainConfig) -> None:
         """Prepare a pool whose chains all begin at their first visit.
 
         Args:
-            layout: order of the numbers of a state.
             windows: true motion; their length is one more than that of a chain.
             scale: size of a frame's change, shape (2 dof,).
             config: how many chains there are and how they are led.
         """
         super().__init__()
-        self.layout, self.windows, self.scale, self.config = layout, windows, scale, config
-        for name, part in zip(Pose._fields, windows.poses, strict=True):
-            shape = (config.pool, windows.length - 1, *part.shape[1:])
-            self.register_buffer(name, torch.zeros(shape, dtype=part.dtype))
+        self.layout, self.windows, self.scale, self.config = windows.layout, windows, scale, config
+        example = windows.layout.pose(torch.zeros(config.pool, windows.length - 1, windows.layout.n_state))
+        for name, part in zip(Pose._fields, example, strict=True):
+            self.register_buffer(name, torch.zeros_like(part))
+        self.register_buffer("place", torch.zeros(config.pool, PLACE, dtype=torch.float64))
         self.register_buffer("frame", torch.full((config.pool,), -1))
 
     @property
@@ -59,28 +60,31 @@ class Chains(nn.Module):
         """Windows of the chains, leading axes (chain, frame)."""
         return Pose(*(getattr(self, name) for name in Pose._fields))
 
-    def visit(self, count: int, generator: torch.Generator) -> tuple[Tensor, Pose, Pose]:
+    def visit(self, fresh: Tensor, generator: torch.Generator) -> tuple[Tensor, Pose, Pose]:
         """Pick chains, and start those that have to begin anew.
+
+        Args:
+            fresh: where they would begin, as many as are to be picked, shape (count, PLACE).
+            generator: of the choice.
 
         Returns:
             Numbers of the chains, shape (count,); their windows; and the poses wanted after each frame,
             leading axes (count, frame) for both.
         """
+        count, context = len(fresh), self.windows.length - 1
         chosen = torch.randperm(len(self.frame), generator=generator)[:count]
         begin = (self.frame[chosen] < 0) | (torch.rand(count, generator=generator) < self.config.restart)
-        fresh = self.windows.draw(count, generator)[:, :-1]
-        frame = torch.where(begin, fresh[:, -1], self.frame[chosen])
-        self.frame[chosen] = frame
-        true = frame[:, None] + torch.arange(1 - fresh.shape[1], 1)
+        self.place[chosen] = torch.where(begin[:, None], fresh, self.place[chosen])
+        self.frame[chosen] = torch.where(begin, context - 1, self.frame[chosen])
+        first = self.frame[chosen] - context + 1
+        true = self.windows.poses(self.place[chosen], first, context + 1)
+        here, following = true.at((slice(None), slice(-1))), true.at((slice(None), slice(1, None)))
         poses = Pose(
             *(
-                torch.where(
-                    begin.view(-1, *[1] * (part.ndim - 1)), self.windows.poses[i][fresh], part[chosen]
-                )
-                for i, part in enumerate(self.poses)
+                torch.where(begin.view(-1, *[1] * (old.ndim - 1)), new, old[chosen])
+                for new, old in zip(here, self.poses, strict=True)
             )
         )
-        here, following = self.windows.poses.at(true), self.windows.poses.at(true + 1)
         here, following = moved_along(here, here, poses), moved_along(following, here, poses)
         distance = self.layout.difference(here, poses)
         return chosen, poses, self.layout.advance(following, (1.0 - self.config.recovery) * distance)
@@ -95,11 +99,11 @@ class Chains(nn.Module):
         """
         for name, old, new in zip(Pose._fields, poses, predicted, strict=True):
             getattr(self, name)[chosen] = torch.cat([old[:, 1:], new[:, None]], dim=1)
-        frame = self.frame[chosen] + 1
-        true = self.windows.poses.at(frame)
+        frame, place = self.frame[chosen] + 1, self.place[chosen]
+        true = self.windows.poses(place, frame, 1).at((slice(None), 0))
         distance = self.layout.difference(moved_along(true, true, predicted), predicted) / self.scale
         square = (distance[:, : self.layout.n_dofs] ** 2).mean(dim=1)
-        over = (frame >= self.windows.last[frame]) | ~(square < self.config.farthest**2)
+        over = ~self.windows.has(place, frame + 1) | ~(square < self.config.farthest**2)
         self.frame[chosen] = torch.where(over, -1, frame)
 
 

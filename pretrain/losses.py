@@ -5,6 +5,7 @@ block (root rotation, root displacement, ball joints, hinges), so that 0 is perf
 1.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -73,27 +74,34 @@ class ObjectiveConfig:
 class NextStateObjective(nn.Module):
     """Draws batches of true windows with noise and of chains, and measures the loss terms on them."""
 
-    def __init__(
-        self, layout: StateLayout, motions: list[Array], window: int, config: ObjectiveConfig
-    ) -> None:
-        """Prepare windows and chains over `motions` (frame, 2 dof) each."""
+    step: Tensor
+
+    def __init__(self, windows: Windows, config: ObjectiveConfig) -> None:
+        """Prepare to draw.
+
+        Args:
+            windows: true motion, `config.batch` windows a step, one frame longer than the model looks back.
+            config: what batches are made of.
+        """
         super().__init__()
-        self.layout, self.config = layout, config
-        self.scale = frame_change(layout, motions)
-        self.windows = Windows(layout, motions, window + 1)
-        self.chains = Chains(layout, self.windows, self.scale, config.chains)
+        self.layout, self.windows, self.config = windows.layout, windows, config
+        self.scale = frame_change(windows.layout, windows.clips())
+        self.chains = Chains(windows, self.scale, config.chains)
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(self, model: MotionNN, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Return the terms of one batch."""
         layout, n, config = self.layout, self.layout.n_dofs, self.config
         chained = round(config.rollout_share * config.batch)
         fresh = config.batch - chained
-        true = self.windows.poses.at(self.windows.draw(fresh, generator))
+        places = self.windows.draw(int(self.step))
+        self.step += 1
+        true = self.windows.poses(places[:fresh], torch.zeros(fresh, dtype=torch.int64), self.windows.length)
         shape = fresh, self.windows.length - 1, layout.n_state
         noise = config.noise * self.scale * torch.randn(shape, generator=generator)
         seen = layout.advance(true.at((slice(None), slice(-1))), noise)
         wanted = true.at((slice(None), slice(1, None)))
-        chosen, visited, following = self.chains.visit(chained, generator)
+        chosen, visited, following = self.chains.visit(places[fresh:], generator)
         seen, wanted = joined(seen, visited), joined(wanted, following)
         predicted = model.changes(seen)
         square = ((predicted - layout.difference(seen, wanted)) / self.scale) ** 2
@@ -113,13 +121,15 @@ def joined(first: Pose, second: Pose) -> Pose:
     return Pose(*(torch.cat(parts) for parts in zip(first, second, strict=True)))
 
 
-def frame_change(layout: StateLayout, motions: list[Array]) -> Tensor:
+def frame_change(layout: StateLayout, motions: Iterable[Array]) -> Tensor:
     """Return the root mean square change of a frame, shape (2 dof,), the same within each block of DoFs."""
-    poses = [layout.pose(states) for states in motions]
-    changes = [layout.difference(pose.at(slice(-1)), pose.at(slice(1, None))) for pose in poses]
-    square = np.concatenate(changes) ** 2
+    square, count = np.zeros(layout.n_state), 0
+    for pose in (layout.pose(states) for states in motions):
+        change = layout.difference(pose.at(slice(-1)), pose.at(slice(1, None)))
+        square += (change**2).sum(axis=0)
+        count += len(change)
     scale = np.ones(layout.n_state)
     for block in (block for block in layout.dof_blocks.values() if block.size):
         for columns in (block, block + layout.n_dofs):
-            scale[columns] = np.sqrt(square[:, columns].mean()) + 1e-6
+            scale[columns] = np.sqrt(square[columns].mean() / count) + 1e-6
     return torch.as_tensor(scale, dtype=torch.float32)

@@ -6,7 +6,7 @@ world therefore turns or shifts the prediction, and a network that has learned n
 velocity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -147,7 +147,7 @@ class MotionNN(nn.Module):
         return self.layout.state(self.next_pose(self.layout.pose(window)))
 
 
-def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) -> dict[str, Tensor]:
+def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float) -> dict[str, Tensor]:
     """Measure the normalisation of a MotionNN on motions.
 
     Scales have a floor at a tenth of their block's mean, so that a joint which hardly moves does not turn
@@ -155,29 +155,36 @@ def statistics_of(layout: StateLayout, motions: list[np.ndarray], fps: float) ->
 
     Args:
         layout: order of the numbers of a state.
-        motions: states of each clip, shape (frame, 2 dof).
+        motions: states of each clip, shape (frame, 2 dof); one is in memory at a time.
         fps: frames per second.
 
     Returns:
         `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what
         constant velocity misses in one step; and `velocity_limit` (dof,).
     """
-    poses = [layout.pose(states) for states in motions]
-    features = np.concatenate([layout.features(pose) for pose in poses])
-    changes = np.concatenate(
-        [layout.difference(pose.at(slice(-1)), pose.at(slice(1, None))) for pose in poses]
-    )
-    velocity = np.concatenate([states[:-1, layout.n_dofs :] for states in motions])
-    missed = changes - np.concatenate([velocity / fps, 0.0 * velocity], axis=1)
+    n, frames, steps = layout.n_dofs, 0, 0
+    total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
+    missed, fastest = np.zeros(layout.n_state), np.zeros(n)
+    for states in motions:
+        pose, velocity = layout.pose(states), states[:, n:]
+        features = layout.features(pose)
+        change = layout.difference(pose.at(slice(-1)), pose.at(slice(1, None)))
+        change[:, :n] -= velocity[:-1] / fps
+        total += features.sum(axis=0)
+        squares += (features**2).sum(axis=0)
+        missed += (change**2).sum(axis=0)
+        fastest = np.maximum(fastest, np.abs(velocity).max(axis=0))
+        frames, steps = frames + len(states), steps + len(change)
+    mean = total / frames
+    deviation = np.sqrt(np.maximum(squares / frames - mean**2, 0.0))
     feature_blocks = [np.arange(start, stop) for _, start, stop in layout.feature_blocks]
     positions = list(layout.dof_blocks.values())
     change_blocks = positions + [layout.n_dofs + block for block in positions]
-    fastest = np.max([np.abs(states[:, layout.n_dofs :]).max(axis=0) for states in motions], axis=0)
     return {
         "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
-        "feature_mean": torch.as_tensor(features.mean(axis=0), dtype=torch.float32),
-        "feature_scale": _floored(features.std(axis=0), feature_blocks),
-        "change_scale": _floored(np.sqrt((missed**2).mean(axis=0)), change_blocks),
+        "feature_mean": torch.as_tensor(mean, dtype=torch.float32),
+        "feature_scale": _floored(deviation, feature_blocks),
+        "change_scale": _floored(np.sqrt(missed / steps), change_blocks),
     }
 
 

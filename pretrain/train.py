@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,22 +13,23 @@ import numpy as np
 import torch
 import tyro
 
-from musclegym.body import Body
 from musclegym.manifest import start_run, write_json
-from musclegym.motion import embedded_motion_names, load_motion
-from musclegym.motion.features import StateLayout
-from musclegym.motion.motion import Motion
-from musclegym.pretrain.augment import mirrored
+from musclegym.motion.augment import Augmentation
+from musclegym.motion.curriculum import practice
+from musclegym.motion.library import MotionLibrary
+from musclegym.motion.library_build import LibraryConfig
+from musclegym.motion.library_files import read_manifest
+from musclegym.motion.sources import find_sources
+from musclegym.motion.splits import SplitConfig
+from musclegym.motion.windows import WindowSampler
 from musclegym.pretrain.checkpoint import save_prior
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
 from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
-from musclegym.pretrain.windows import states_of
-from musclegym.rotation import Array
+from musclegym.pretrain.windows import Windows
+from musclegym.rotation import IntArray
 from musclegym.settings import BodyConfig, read_settings
-
-MOTION_FILES = (".bvh", ".json", ".txt")
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,27 @@ class PretrainConfig:
     body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
     """Body to move."""
 
-    motions: tuple[str, ...] = ()
-    """Names of embedded clips, motion files or folders of them; none means all embedded clips."""
+    data: tuple[str, ...] = ()
+    """Cache of a motion library, or motion files, folders of them or names of embedded clips, of which a
+    library is built in the run's folder; none means all embedded clips."""
 
     held_out: float = 0.1
-    """Share of the clips that is kept from training and measured at the end; of fewer than five, none."""
+    """Share of the motion that is kept from training and measured at the end; of fewer than five clips, none.
+    A cache has its own splits: of it, 0 means to train on all, and anything else on its training split."""
 
     fps: float = 30.0
-    """Frames per second that the motions are brought to."""
+    """Frames per second that the motions are brought to; a cache has its own."""
 
-    mirror: bool = True
-    """Whether the mirror image of every training clip is learned as well."""
+    augmentation: Annotated[Augmentation, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=lambda: Augmentation(speed=0.0, stretch=0.0, scale=0.0, heading=False)
+    )
+    """How motions are changed as they are drawn."""
+
+    curriculum: bool = False
+    """Whether the first half of the steps begins with walking, then adds running, jumping and the rest."""
+
+    workers: int = 1
+    """Processes that build the library."""
 
     half: bool = False
     """Whether the prior is saved as float16, at half the size."""
@@ -76,67 +89,82 @@ class PretrainConfig:
     """Weight of each loss term."""
 
     def __post_init__(self) -> None:
-        """Check the split."""
+        """Check the split and the schedule."""
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in [0, 1), but is {self.held_out}; use e.g. 0.1")
+        if self.curriculum and self.trainer.minutes is not None:
+            raise ValueError(
+                f"a curriculum is a schedule of steps, but the run is given minutes={self.trainer.minutes}; "
+                f"give --steps instead"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Motions of one body, split by clip."""
+    """A motion library, and which of its clips are trained on and which are kept from it."""
 
-    body: Body
-    training: list[Motion]
-    held_out: list[Motion]
-    states: list[Array]  # of the training clips and, if wanted, their mirror images, (frame, 2 dof) each
+    library: MotionLibrary
+    training: IntArray
+    kept: Mapping[str, IntArray]  # name of a score -> clips that it is measured on
 
-    @property
+    @cached_property
     def record(self) -> dict[str, Any]:
         """What a manifest says about the data."""
         digest = hashlib.sha256()
-        for states in self.states:
-            digest.update(np.ascontiguousarray(np.round(states, 9) + 0.0).tobytes())
+        for clip in self.training:
+            digest.update(self.library.states(clip).tobytes())
+        names = {
+            name: [self.library.motion(clip).name for clip in clips] for name, clips in self.kept.items()
+        }
         return {
-            "training_clips": [motion.name for motion in self.training],
-            "held_out_clips": [motion.name for motion in self.held_out],
-            "training_frames": sum(len(states) for states in self.states),
+            "training_clips": [self.library.motion(clip).name for clip in self.training],
+            **{f"{name}_clips": clips for name, clips in names.items()},
+            "training_frames": sum(self.library.clips[clip].frames for clip in self.training),
             "data_hash": digest.hexdigest(),
         }
 
+    def windows(self, config: PretrainConfig) -> Windows:
+        """Return what training draws from."""
+        steps = config.trainer.steps // 2
+        curriculum = practice(steps, lengthen=False) if config.curriculum else None
+        sampler = WindowSampler(
+            self.library.source,
+            self.library.clips,
+            self.training,
+            config.model.window + 1,
+            config.objective.batch,
+            seed=config.trainer.seed,
+            augmentation=config.augmentation,
+            curriculum=curriculum,
+        )
+        return Windows(sampler)
 
-def load_corpus(config: PretrainConfig) -> Corpus:
-    """Load the motions of a run and split them by clip.
+
+def open_corpus(config: PretrainConfig) -> Corpus:
+    """Open the library of a run, built of its motions unless it is one already, and divide it.
 
     Raises:
         ValueError: if a motion is unknown, or a folder holds none.
     """
     body = config.body.load()
-    sources = [file for source in config.motions or embedded_motion_names() for file in expand(source)]
-    motions = [load_motion(source, body, config.fps) for source in sources]
-    order = np.random.default_rng(config.trainer.seed).permutation(len(motions))
-    kept = round(config.held_out * len(motions)) if len(motions) >= 5 else 0
-    kept = max(kept, 1) if len(motions) >= 5 and config.held_out > 0 else kept
-    held_out = [motions[i] for i in sorted(order[:kept])]
-    training = [motions[i] for i in sorted(order[kept:])]
-    # A cyclic clip may be shorter than a window and goes on without a seam.
-    frames = config.model.window + 1
-    states = [states_of(motion, len(motion.q) + frames) for motion in training]
-    if config.mirror:
-        states += [mirrored(body.skeleton, original) for original in states]
-    return Corpus(body, training, held_out, states)
-
-
-def expand(source: str) -> list[str]:
-    """Return the motion files of a folder, or the source itself."""
-    if not Path(source).is_dir():
-        return [source]
-    files = sorted(str(file) for file in Path(source).rglob("*") if file.suffix in MOTION_FILES)
-    if not files:
-        raise ValueError(
-            f"a folder of motions must hold files ending in {', '.join(MOTION_FILES)}, but {source} holds "
-            f"none; name another folder"
+    if len(config.data) == 1 and read_manifest(Path(config.data[0])) is not None:
+        library = MotionLibrary(config.data[0], body)
+    else:
+        held_out = config.held_out if len(find_sources(config.data)) >= 5 else 0.0
+        split = SplitConfig(train=1.0 - held_out, val=0.0, test=held_out, seed=config.trainer.seed)
+        settings = LibraryConfig(fps=config.fps, split=split)
+        library = MotionLibrary.build(
+            config.data, config.run / "library", body, settings, workers=config.workers, progress=True
         )
-    return files
+        if library.errors:
+            name, reason = next(iter(library.errors.items()))
+            raise ValueError(f"{len(library.errors)} of the motions could not be read; of {name}: {reason}")
+    if config.held_out == 0.0:
+        return Corpus(library, library.select(), {})
+    kept = {"validation": library.select("val"), "held_out": library.select("test")}
+    return Corpus(
+        library, library.select("train"), {name: clips for name, clips in kept.items() if len(clips)}
+    )
 
 
 def pretrain(config: PretrainConfig) -> dict[str, Any]:
@@ -153,12 +181,12 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
     if config.resume is not None:
         config = read_settings(PretrainConfig, config.resume, "musclegym pretrain")
     folder = start_run(config.run, config, config.trainer.seed)
-    corpus = load_corpus(config)
-    layout = StateLayout.of(corpus.body.skeleton)
+    corpus = open_corpus(config)
+    windows = corpus.windows(config)
     torch.manual_seed(config.trainer.seed)
-    model = MotionNN(layout, config.model, config.fps)
-    model.set_statistics(statistics_of(layout, corpus.states, config.fps))
-    objective = NextStateObjective(layout, corpus.states, config.model.window, config.objective)
+    model = MotionNN(windows.layout, config.model, windows.fps)
+    model.set_statistics(statistics_of(windows.layout, windows.clips(), windows.fps))
+    objective = NextStateObjective(windows, config.objective)
     trainer = Trainer(model, objective, dataclasses.asdict(config.weights), config.trainer, folder)
     if config.resume is not None:
         check_data(folder, corpus)
@@ -175,23 +203,28 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
         "seconds": trainer.seconds,
     }
     record |= {"final_loss": trainer.recent_losses(), "scores": scores}
-    save_prior(folder / "prior.safetensors", prior, corpus.body, record, half=config.half)
+    save_prior(folder / "prior.safetensors", prior, corpus.library.body, record, half=config.half)
     for path in filter(None, (folder / "result.json", config.json)):
         write_json(path, record | {"curve": trainer.curve})
     return record
 
 
 def measure(prior: MotionNN, corpus: Corpus, config: PretrainConfig) -> dict[str, Any]:
-    """Return the stability of rollouts that begin in the training clips and in those held out, if any."""
-    parts = {"training": corpus.training, "held_out": corpus.held_out}
-    longer = {
-        name: [m for m in motions if m.cyclic or len(m.q) > prior.window] for name, motions in parts.items()
-    }
-    return {
-        name: rollout_stability(prior, motions, corpus.body, n_starts=config.starts, seed=config.trainer.seed)
-        for name, motions in longer.items()
-        if motions
-    }
+    """Return the stability of rollouts that begin in the training clips and in those kept from training.
+
+    Of more clips than there are rollouts, as many are taken, evenly through the library.
+    """
+    scores = {}
+    for name, clips in {"training": corpus.training, **corpus.kept}.items():
+        records = [corpus.library.clips[clip] for clip in clips]
+        usable = np.array([r.cyclic or r.frames > prior.window for r in records], dtype=np.bool_)
+        long = clips[usable]
+        chosen = long[np.linspace(0, len(long) - 1, min(len(long), config.starts)).round().astype(np.int64)]
+        motions = [corpus.library.motion(clip) for clip in chosen]
+        if motions:
+            body, seed = corpus.library.body, config.trainer.seed
+            scores[name] = rollout_stability(prior, motions, body, n_starts=config.starts, seed=seed)
+    return scores
 
 
 def check_data(folder: Path, corpus: Corpus) -> None:

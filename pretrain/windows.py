@@ -1,12 +1,19 @@
-"""Windows of motion for training: runs of successive frames drawn at random from clips."""
+"""Windows of a motion library as poses for torch: those of a step, and places that rollouts go on from."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from musclegym.motion.augment import Change, mirrored
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.motion.motion import Motion
+from musclegym.motion.windows import Places, WindowSampler
 from musclegym.rotation import Array
+
+PLACE = 2 + len(Change._fields)
+"""Numbers that say where a sample begins and how it is changed."""
 
 
 def states_of(motion: Motion, frames: int = 0) -> Array:
@@ -23,40 +30,53 @@ def states_of(motion: Motion, frames: int = 0) -> Array:
 
 
 class Windows:
-    """All runs of `length` frames in a set of clips. No window crosses from one clip into another."""
+    """What training reads of a library. Frames are read when they are asked for, and never kept."""
 
-    def __init__(self, layout: StateLayout, motions: list[Array], length: int) -> None:
-        """Prepare the clips; those shorter than `length` have no window.
+    def __init__(self, sampler: WindowSampler) -> None:
+        """Read what `sampler` draws."""
+        self.sampler = sampler
+        self.layout = StateLayout.of(sampler.source.skeleton)
+        self.fps = sampler.source.fps
+
+    @property
+    def length(self) -> int:
+        """Frames of a window."""
+        return self.sampler.longest
+
+    def draw(self, step: int) -> Tensor:
+        """Return where the windows of a step begin and how they are changed, shape (batch, PLACE)."""
+        places, _ = self.sampler.places(step)
+        columns = [places.clip, places.time, *places.change]
+        return torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
+
+    def poses(self, places: Tensor, first: Tensor, length: int) -> Pose:
+        """Return successive poses of samples, leading axes (sample, frame).
 
         Args:
-            layout: order of the numbers of a state.
-            motions: states of each clip, shape (frame, 2 dof).
-            length: frames in a window.
-
-        Raises:
-            ValueError: if no clip is long enough.
+            places: rows of `draw`, shape (sample, PLACE).
+            first: number of the first frame wanted, from where the sample begins, shape (sample,).
+            length: how many frames.
         """
-        longest = max((len(states) for states in motions), default=0)
-        if longest < length:
-            raise ValueError(
-                f"windows need {length} successive frames, but the longest of {len(motions)} clips has "
-                f"{longest}; give longer motions or a shorter window"
-            )
-        self.length = length
-        poses = layout.pose(np.concatenate(motions))
-        self.poses = Pose(*(torch.as_tensor(part, dtype=torch.float32) for part in poses))
-        ends = np.cumsum([len(states) for states in motions])
-        starts = [
-            np.arange(end - len(states), end - length + 1) for states, end in zip(motions, ends, strict=True)
-        ]
-        self.starts = torch.as_tensor(np.concatenate(starts))
-        self.last = torch.as_tensor(np.repeat(ends - 1, [len(states) for states in motions]))
+        states = self.sampler.source.read(unpacked(places), first.numpy(), length)
+        return self.layout.pose(torch.from_numpy(states))
 
-    def __len__(self) -> int:
-        """Number of different windows."""
-        return len(self.starts)
+    def has(self, places: Tensor, frame: Tensor) -> Tensor:
+        """Return whether samples have their frame number `frame`, shape (sample,)."""
+        return torch.from_numpy(self.sampler.source.has(unpacked(places), frame.numpy()))
 
-    def draw(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Draw windows with equal chances: their frames' numbers, shape (batch, length)."""
-        chosen = self.starts[torch.randint(len(self.starts), (batch,), generator=generator)]
-        return chosen[:, None] + torch.arange(self.length)
+    def clips(self) -> Iterator[Array]:
+        """Yield the states of every clip (frame, 2 dof), and of its mirror image where that is drawn too."""
+        source = self.sampler.source
+        for clip in self.sampler.chosen:
+            start, frames = source.clips.start[clip], source.clips.frames[clip]
+            states = source.frames.rows[start : start + frames].astype(np.float64)
+            source.frames.used(states.nbytes // 2)
+            yield states
+            if self.sampler.augmentation.mirror:
+                yield mirrored(source.skeleton, states)
+
+
+def unpacked(places: Tensor) -> Places:
+    """Return the places that rows of numbers (sample, PLACE) stand for."""
+    clip, time, mirror, *others = (np.ascontiguousarray(column) for column in places.numpy().T)
+    return Places(clip.astype(np.int64), time, Change(mirror.astype(np.int64), *others))

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from musclegym.body import load_body
+from musclegym.motion.augment import Augmentation
 from musclegym.motion.features import StateLayout
 from musclegym.motion.motion import Motion
-from musclegym.pretrain.augment import mirrored
 from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
 from musclegym.pretrain.chains import ChainConfig, Chains, moved_along
 from musclegym.pretrain.checkpoint import load_prior, save_prior
@@ -30,6 +30,8 @@ from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
 from musclegym.pretrain.rollout import roll_out, rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.windows import Windows, states_of
+from tests.libraries import clip_of, library_of
+from tests.libraries import swinging as swinging_body
 
 BODY = load_body("human")
 LAYOUT = StateLayout.of(BODY.skeleton)
@@ -40,12 +42,13 @@ SMALL = MotionNNConfig(width=32, depth=2, heads=2, window=6)
 
 def swinging(frames: int, seed: int = 0) -> np.ndarray:
     """States of a body that walks forward while its joints swing at 1 Hz, shape (frame, 112)."""
-    random = np.random.default_rng(seed)
-    amplitude, phase = random.uniform(0.1, 0.4, N), random.uniform(0.0, 2.0 * np.pi, N)
-    time = np.arange(frames)[:, None] / FPS
-    q = amplitude * np.sin(2.0 * np.pi * time + phase)
-    q[:, 3:6] = np.array([0.0, 0.0, 1.2]) * time
-    return np.concatenate([q, BODY.skeleton.velocities(q, FPS)], axis=1)
+    return swinging_body(BODY, frames, seed)
+
+
+def windows_in(folder: Path, motions: list[np.ndarray], length: int, batch: int) -> Windows:
+    """Windows of a library that holds these states."""
+    library = library_of(folder / "library", BODY, [clip_of(states) for states in motions])
+    return Windows(library.windows(length, batch, split=None))
 
 
 def untrained(seed: int = 0, config: MotionNNConfig = SMALL) -> MotionNN:
@@ -124,11 +127,10 @@ def test_width_that_does_not_fit_the_heads_is_refused():
 
 def trained(folder: Path, motions: list[np.ndarray], steps: int, **settings) -> Trainer:
     torch.manual_seed(0)
+    windows = windows_in(folder.with_name(f"{folder.name}-data"), motions, SMALL.window + 1, batch=16)
     model = MotionNN(LAYOUT, SMALL, FPS)
-    model.set_statistics(statistics_of(LAYOUT, motions, FPS))
-    objective = NextStateObjective(
-        LAYOUT, motions, SMALL.window, ObjectiveConfig(batch=16, chains=ChainConfig(pool=32))
-    )
+    model.set_statistics(statistics_of(LAYOUT, windows.clips(), FPS))
+    objective = NextStateObjective(windows, ObjectiveConfig(batch=16, chains=ChainConfig(pool=32)))
     config = TrainerConfig(steps=steps, warmup_steps=10, log_every=5, threads=1, **settings)
     return Trainer(model, objective, dataclasses.asdict(LossWeights()), config, folder)
 
@@ -185,47 +187,30 @@ def test_resuming_an_empty_folder_is_refused(tmp_path):
         trained(tmp_path, [swinging(60)], steps=1).resume()
 
 
-def test_windows_stay_within_their_clips():
-    windows = Windows(LAYOUT, [swinging(10), swinging(4), swinging(8)], 6)
-    assert len(windows) == 5 + 0 + 3
-    frames = windows.draw(1000, torch.Generator().manual_seed(0))
-    assert set(frames[:, 0].tolist()) == {0, 1, 2, 3, 4, 14, 15, 16}
-    with pytest.raises(
-        ValueError, match="windows need 6 successive frames, but the longest of 1 clips has 5"
-    ):
-        Windows(LAYOUT, [swinging(5)], 6)
-
-
-def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip():
-    states = swinging(12)
-    windows = Windows(LAYOUT, [states], 4)
+def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip(tmp_path):
+    windows = windows_in(tmp_path, [swinging(12)], 4, batch=3)
     config = ChainConfig(pool=3, farthest=1.0, restart=0.0)
-    chains = Chains(LAYOUT, windows, torch.ones(LAYOUT.n_state), config)
+    chains = Chains(windows, torch.ones(LAYOUT.n_state), config)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        chosen, poses, following = chains.visit(3, generator)
+    for step in range(20):
+        chosen, poses, following = chains.visit(windows.draw(step), generator)
         wanted = following.at((slice(None), -1))
-        frame = chains.frame[chosen]
-        true = windows.poses.at(frame + 1)
+        frame, place = chains.frame[chosen], chains.place[chosen]
+        true = windows.poses(place, frame + 1, 1).at((slice(None), 0))
         assert LAYOUT.difference(wanted, true).abs().max() < 1e-4  # a chain on its clip is not moved
         chains.advance(chosen, poses, wanted)
-        assert torch.equal(chains.frame[chosen], torch.where(frame + 1 == 11, -1, frame + 1))
+        at_end = frame + 1 + place[:, 1] == 11
+        assert torch.equal(chains.frame[chosen], torch.where(at_end, -1, frame + 1))
 
 
-# --- Augmentation
-
-
-def test_mirrored_motion_is_the_motion_in_a_mirror():
-    states = swinging(5)
-    image = mirrored(BODY.skeleton, states)
-    names = list(BODY.body_names)
-    swap = [
-        names.index(n[:-1] + {"R": "L", "L": "R"}[n[-1]]) if n[-1] in "RL" else names.index(n) for n in names
-    ]
-    seen = BODY.joint_positions(states[:, :N])[:, swap] * [-1.0, 1.0, 1.0]
-    np.testing.assert_allclose(BODY.joint_positions(image[:, :N]), seen, atol=1e-3)
-    np.testing.assert_allclose(mirrored(BODY.skeleton, image), states, atol=1e-12)
-    np.testing.assert_allclose(BODY.skeleton.velocities(image[:, :N], FPS), image[:, N:], atol=1e-9)
+def test_chain_goes_on_along_the_motion_as_it_was_changed(tmp_path):
+    library = library_of(tmp_path / "library", BODY, [clip_of(swinging(90))])
+    everything = Augmentation(mirror=True, speed=0.2, stretch=0.15, scale=0.1, heading=True)
+    windows = Windows(library.windows(6, 8, split=None, augmentation=everything))
+    places = windows.draw(0)
+    whole = windows.poses(places, torch.zeros(8, dtype=torch.int64), 6)
+    later = windows.poses(places, torch.full((8,), 3), 3)
+    assert LAYOUT.difference(whole.at((slice(None), slice(3, None))), later).abs().max() < 1e-4
 
 
 # --- Files

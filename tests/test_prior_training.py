@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -5,10 +6,12 @@ import pytest
 
 from musclegym.body import load_body
 from musclegym.motion import load_motion
+from musclegym.motion.library import MotionLibrary
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.losses import ObjectiveConfig
 from musclegym.pretrain.rollout import rollout_stability
-from musclegym.pretrain.train import PretrainConfig, expand, load_corpus, main, pretrain
+from musclegym.pretrain.train import PretrainConfig, main, open_corpus, pretrain
+from musclegym.pretrain.trainer import TrainerConfig
 
 TINY = ["--width", "16", "--depth", "1", "--heads", "2", "--window", "4", "--batch", "8", "--pool", "8"]
 TINY += ["--starts", "4", "--no-mirror", "--threads", "1"]
@@ -16,11 +19,11 @@ TINY += ["--starts", "4", "--no-mirror", "--threads", "1"]
 
 def test_command_trains_on_embedded_clips_and_can_be_resumed(tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "out.json"
-    words = ["--run", str(run), "--json", str(out), "--motions", "walk", "run", "--steps", "6", *TINY]
+    words = ["--run", str(run), "--json", str(out), "--data", "walk", "run", "--steps", "6", *TINY]
     main(words)
     assert "skill over" in capsys.readouterr().out
     result = json.loads(out.read_text())
-    assert result["data"]["training_clips"] == ["walk", "run"]
+    assert result["data"]["training_clips"] == ["run", "walk"]
     assert [record["horizon"] for record in result["scores"]["training"]["horizons"]] == [1, 10, 30, 60, 300]
     assert [record["step"] for record in result["curve"]] == list(range(6))
     assert load_prior(run, load_body("human")).window == 4
@@ -33,19 +36,35 @@ def test_command_trains_on_embedded_clips_and_can_be_resumed(tmp_path, capsys):
         pretrain(PretrainConfig(resume=run))
 
 
-def test_clips_are_held_out_whole_and_by_seed():
+def test_clips_are_held_out_whole_and_by_seed(tmp_path):
     names = ("walk", "run", "jump", "kick", "punch", "spinkick")
-    corpus = load_corpus(PretrainConfig(motions=names, held_out=0.3))
-    assert len(corpus.held_out) == 2
-    assert {m.name for m in corpus.held_out} | {m.name for m in corpus.training} == set(names)
-    assert len(corpus.states) == 2 * len(corpus.training)  # and their mirror images
-    assert load_corpus(PretrainConfig(motions=names, held_out=0.3)).record == corpus.record
+    config = PretrainConfig(run=tmp_path, data=names, held_out=0.3)
+    corpus = open_corpus(config)
+    held_out, training = corpus.record["held_out_clips"], corpus.record["training_clips"]
+    assert sorted(held_out + training) == sorted(names)
+    assert len(held_out) >= 1
+    assert len(list(corpus.windows(config).clips())) == 2 * len(training)  # and their mirror images
+    assert open_corpus(config).record == corpus.record
+
+
+def test_a_cache_is_trained_on_by_its_own_splits(tmp_path):
+    library = MotionLibrary.build((), tmp_path / "cache")
+    config = PretrainConfig(run=tmp_path / "run", data=(str(tmp_path / "cache"),))
+    corpus = open_corpus(config)
+    assert corpus.training.tolist() == library.select("train").tolist()
+    assert corpus.kept["validation"].tolist() == library.select("val").tolist()
+    assert corpus.kept["held_out"].tolist() == library.select("test").tolist()
+    everything = open_corpus(dataclasses.replace(config, held_out=0.0))
+    assert len(everything.training) == len(library.clips)
+    assert everything.kept == {}
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (lambda: PretrainConfig(held_out=1.0), "held_out must lie in [0, 1), but is 1.0"),
+        (lambda: PretrainConfig(curriculum=True, trainer=TrainerConfig(minutes=1.0)), "give --steps instead"),
         (lambda: ObjectiveConfig(batch=2000), "use e.g. pool=8000"),
         (lambda: ObjectiveConfig(rollout_share=2.0), "rollout_share in [0, 1]"),
     ],
@@ -56,8 +75,15 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 
 
 def test_folder_without_motions_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="a folder of motions must hold files ending in"):
-        expand(str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="must hold motion files"):
+        open_corpus(PretrainConfig(run=tmp_path / "run", data=(str(tmp_path / "empty"),)))
+
+
+def test_file_that_cannot_be_read_stops_training(tmp_path):
+    (tmp_path / "broken.bvh").write_text("HIERARCHY")
+    with pytest.raises(ValueError, match="1 of the motions could not be read"):
+        open_corpus(PretrainConfig(run=tmp_path / "run", data=("walk", str(tmp_path / "broken.bvh"))))
 
 
 def test_resuming_a_folder_without_settings_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""The command `musclegym data`: look at motion files and what retargeting makes of them, and convert them."""
+"""The command `musclegym data`: look at motion files, convert them, and build motion libraries of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from musclegym.body import Body, load_body
 from musclegym.manifest import write_json
 from musclegym.motion.clip import Clip
 from musclegym.motion.convert import ConvertConfig, convert, summary
+from musclegym.motion.data_build import BuildConfig, build, build_text
 from musclegym.motion.data_features import FeaturesConfig, write_features
 from musclegym.motion.load import load_clip
 from musclegym.motion.motion import Motion
@@ -22,6 +23,7 @@ from musclegym.motion.quality import measure
 from musclegym.motion.retarget import retarget, without_lead_in
 from musclegym.motion.sheet import draw_sheet
 from musclegym.motion.skeleton_text import one_clip, skeleton_lines
+from musclegym.motion.sources import motions_in
 
 COLUMNS = {  # figure -> heading and format in the table
     "frames": ("frames", "d"),
@@ -90,6 +92,7 @@ Command = (
     | Annotated[SheetConfig, tyro.conf.subcommand("sheet")]
     | Annotated[FeaturesConfig, tyro.conf.subcommand("features")]
     | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
+    | Annotated[BuildConfig, tyro.conf.subcommand("build")]
 )
 
 
@@ -100,7 +103,7 @@ def main(args: list[str]) -> None:
         FileNotFoundError: if a file is missing, or a folder holds no motion.
         ValueError: if a file cannot be read or retargeted.
     """
-    config: InspectConfig | SheetConfig | FeaturesConfig | ConvertConfig = tyro.cli(  # pyright: ignore
+    config: InspectConfig | SheetConfig | FeaturesConfig | ConvertConfig | BuildConfig = tyro.cli(  # pyright: ignore
         Command, args=args, prog="musclegym data"
     )
     if isinstance(config, InspectConfig):
@@ -109,6 +112,9 @@ def main(args: list[str]) -> None:
     elif isinstance(config, ConvertConfig):
         record = convert(config)
         show(record, summary(record), config.json)
+    elif isinstance(config, BuildConfig):
+        record = build(config)
+        show(record, build_text(record), config.json)
     elif isinstance(config, FeaturesConfig):
         print(write_features(config, motion_files(config.files)))
     else:
@@ -178,26 +184,10 @@ def motion_files(given: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = [file for file in sorted(path.rglob("*")) if looks_like_motion(file)]
-            if not inside:
-                raise FileNotFoundError(
-                    f"{path} must hold motion files (.bvh, .amc, DeepMimic .txt), but has none; name "
-                    "another folder"
-                )
-            files += inside
+            files += motions_in(path)
         else:
             files.append(path)
     return files
-
-
-def looks_like_motion(file: Path) -> bool:
-    """Whether a file in a folder is taken for a motion: any BVH or AMC file, and JSON with frames."""
-    if file.suffix.lower() in (".bvh", ".amc"):
-        return True
-    if file.suffix.lower() not in (".txt", ".json") or not file.is_file():
-        return False
-    with file.open("rb") as stream:
-        return b'"Frames"' in stream.read(4096)
 
 
 def compared(clip: Clip, body: Body, fps: float, mapping: NameMap | None = None) -> Motion:
