@@ -76,7 +76,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.world = World(
             self.body, self.motion, self.simulation, self.config.control_hz, **self.config.surroundings()
         )
-        self.reference = None if self.motion is None else Reference(self.motion, self.world.height_at)
+        self.reference = None if self.motion is None else Reference(self.motion, self._place)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         self.observation_layout = layout_of(self.body, self.config)
         size = self.observation_layout[-1].stop
@@ -129,7 +129,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         if self.config.start_noise > 0.0:
             q[6:] += self.np_random.normal(0.0, self.config.start_noise, len(q) - 6)
         self.actuator.reset(self.np_random)
-        self.simulation.reset(self.world.lift(q) if self.config.ground is not None else q, qd)
+        self.simulation.reset(q, qd)
         self._work[:] = 0.0
         self.state = self._read_state()
         self._start_place = self.state.joint_position[0]
@@ -206,16 +206,20 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._neutral = neutral_pose(body.skeleton)
         self._renderer = None
         if motion is not None:
-            self.reference = Reference(motion, self.world.height_at)
+            self.reference = Reference(motion, self._place)
 
     def _start(self, phase: float | None) -> tuple[Array, Array]:
         """Return the pose and velocity (dof,) in which an episode starts, and set the clock."""
         self._steps, self._start_time = 0, 0.0
         if self.reference is None or phase is None:
-            return self._neutral.copy(), np.zeros(self.body.n_dofs)
+            return self._place(self._neutral.copy()), np.zeros(self.body.n_dofs)
         self._start_time = phase * self.reference.motion.duration
         self.reference.start()
         return self.reference.at(self.time)
+
+    def _place(self, q: Array) -> Array:
+        """Return a pose (dof,) of flat ground as it stands on the ground of this episode."""
+        return q if self.config.ground is None else self.world.lift(q)
 
     def _remember_start(self) -> None:
         """Fill the history with the states before the start, or with the start where there is no motion."""
@@ -237,6 +241,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         stage, work = self.actuator.stage, self.actuator.stage.work
         angular, linear = np.empty_like(work.position), np.empty_like(work.position)
         body_velocities(self.body.skeleton.tree, work.rotation, work.position, stage.qd, angular, linear)
+        x, _, z = work.position[0]
         return BodyState(
             body=self.body,
             time=self._steps / self.config.control_hz,
@@ -249,7 +254,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             angular_velocity=angular,
             activation=self.actuator.activation.copy(),
             ground_force=self.simulation.ground_forces(),
-            ground_height=float(self.world.height_at(work.position[0, 0], work.position[0, 2])),
+            ground_height=float(self.world.height_at(x, z)) if np.isfinite(x + z) else 0.0,
             effort=self.actuator.effort,
             step_time=1.0 / self.config.control_hz,
         )

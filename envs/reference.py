@@ -17,9 +17,9 @@ class Reference:
     faces, so that small errors of one cycle do not become large ones of the next.
     """
 
-    def __init__(self, motion: Motion, height_at: Callable[[float, float], Array]) -> None:
-        """Follow `motion` from its start, on ground whose height at (x, z) is `height_at` [m]."""
-        self.motion, self._height_at = motion, height_at
+    def __init__(self, motion: Motion, place: Callable[[Array], Array]) -> None:
+        """Follow `motion` from its start, where `place` puts a pose (dof,) of flat ground on the real one."""
+        self.motion, self._place = motion, place
         self._rest = motion.skeleton.joint_position[0]
         self._rest_rotation = np.ascontiguousarray(motion.skeleton.joint_rotation[0])
         self._turn = np.eye(3)
@@ -35,8 +35,7 @@ class Reference:
         q, qd = self.motion.at(time)
         placed = q.copy()
         place_root(q, self._turn, self._shift, self._rest, self._rest_rotation, placed)
-        placed[4] += self._height_at(self._rest[0] + placed[3], self._rest[2] + placed[5])
-        return placed, qd
+        return self._place(placed), qd
 
     def phase(self, time: float) -> float:
         """Return the share of the motion that has passed, in [0, 1]."""

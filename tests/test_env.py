@@ -304,3 +304,16 @@ def test_a_ghost_shows_the_motion_and_a_push_an_arrow():
         pictures.append(env.render().astype(int))
     assert np.abs(pictures[1] - pictures[0]).max() > 20
     assert np.abs(pictures[2] - pictures[0]).max() > 50
+
+
+def test_on_a_slope_the_motion_stands_on_the_ground_wherever_it_goes():
+    env = make(ground={"slope": 0.15, "direction": 0.0})
+    env.reset(seed=0, options={"phase": 0.4})
+    for time in (0.0, 0.5, 3.0):
+        clear = []
+        for q in (env.reference.at(time)[0], env.motion.at(time)[0]):
+            points = env.body.sole_points(q)
+            ground = env.world.height_at(points[:, 0], points[:, 2]) if not clear else 0.0
+            clear.append((points[:, 1] - ground).min())
+        assert clear[0] == pytest.approx(clear[1], abs=1e-9)
+    assert np.allclose(env.reference.at(env.time)[0], env.state.q, atol=1e-9)
