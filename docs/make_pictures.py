@@ -112,26 +112,32 @@ def poses(body: Body) -> Image.Image:
     return strip(tiles)
 
 
-def walk_cycle(body: Body, steps: int = 7) -> Image.Image:
+def walk_cycle(
+    body: Body, steps: int = 7, size: tuple[int, int] = (200, 400), camera: Camera = SIDE
+) -> Image.Image:
     """Draw the walk over one cycle of the left leg, from heel strike to heel strike."""
     motion = musclegym.load_motion("walk", body)
     result = inverse_dynamics(body, motion)
     time = np.arange(0.0, 2.0 * motion.duration, 1.0 / 120.0)
     strike = heel_strikes(body, time, motion.at(time)[0], "left")[0]
-    renderer = Renderer(body, 200, 400, SIDE)
+    renderer = Renderer(body, *size, camera)
     tiles = []
     for number, share in enumerate(np.linspace(0.0, 1.0, steps, endpoint=False)):
         frame = round((strike / motion.duration + share) % 1.0 * (len(result.q) - 1))
-        state = body.muscles(result.q[frame], result.qd[frame])
+        q, state = result.q[frame], body.muscles(result.q[frame], result.qd[frame])
         activation = musclegym.solve_activation(state, result.torque[frame])
-        middle = body.kinematics(result.q[frame]).joint_position[0] * [1.0, 0.0, 1.0] + [0.0, 0.85, 0.0]
-        label = f"{100 * share:.0f} %"
-        tiles.append(tile(renderer, label, number == 0, result.q[frame], activation, focus=middle))
+        middle = body.kinematics(q).joint_position[0] * [1.0, 0.0, 1.0] + [0.0, 0.85, 0.0]
+        tiles.append(tile(renderer, f"{100 * share:.0f} %", number == 0, q, activation, focus=middle))
     return strip(tiles)
 
 
-def simulated(times: Sequence[float], seed: int, **options: Any) -> list[Image.Image]:
-    """Return pictures of an episode without a policy at some times since its start [s]."""
+def readme(body: Body) -> Image.Image:
+    """Draw the picture of the README: fewer steps of the walk, larger."""
+    return walk_cycle(body, 4, (290, 580), Camera(azimuth=1.05, elevation=0.10, distance=4.6))
+
+
+def simulated(times: Sequence[float], labels: Sequence[str], seed: int, **options: Any) -> list[Image.Image]:
+    """Return labelled pictures of an episode without a policy at some times since its start [s]."""
     env = gymnasium.make("MuscleHumanoid-v0", actuation="oracle", render_mode="rgb_array", **options)
     env.reset(seed=seed, options={"phase": 0.0})
     assert isinstance(env.action_space, gymnasium.spaces.Box)
@@ -142,42 +148,48 @@ def simulated(times: Sequence[float], seed: int, **options: Any) -> list[Image.I
         if step in wanted:
             pixels = env.render()
             assert isinstance(pixels, np.ndarray)
-            pictures.append(labelled(Image.fromarray(pixels), f"{step / 30.0:.2f} s"))
+            pictures.append(labelled(Image.fromarray(pixels), labels[len(pictures)]))
     env.close()
     return pictures
 
 
-def labelled(picture: Image.Image, label: str, width: int = 260) -> Image.Image:
+def labelled(picture: Image.Image, label: str, height: int = 380) -> Image.Image:
     """Return the middle of a picture, scaled and labelled."""
-    edge = round(0.5 * (picture.width - 0.65 * picture.height))
+    edge = round(0.5 * (picture.width - 0.68 * picture.height))
     middle = picture.crop((edge, 0, picture.width - edge, picture.height))
-    out = middle.resize((width, round(width * middle.height / middle.width)), Image.Resampling.LANCZOS)
+    width = round(height * middle.width / middle.height)
+    out = middle.resize((width, height), Image.Resampling.LANCZOS)
     ImageDraw.Draw(out).text((0.5 * width, 20), label, fill=INK, font=ImageFont.load_default(13), anchor="ms")
     return out
 
 
 def push(body: Body) -> Image.Image:
     """Draw a push from the right while walking."""
-    pushes = {"impulse": 30.0, "duration": 0.2, "interval": 0.1, "direction": np.pi / 2.0}
-    return strip(simulated((0.1, 0.2, 0.3, 0.4, 0.5), seed=0, body=body, pushes=pushes))
+    pushes = {"impulse": 40.0, "duration": 0.2, "interval": 0.2, "direction": np.pi / 2.0}
+    times = (0.17, 0.27, 0.37, 0.47, 0.57)
+    return strip(simulated(times, [f"{time:.2f} s" for time in times], seed=0, body=body, pushes=pushes))
 
 
 def grounds(body: Body) -> Image.Image:
     """Draw the body on a slope that rises, one that falls, and on uneven ground."""
-    shapes = (
-        {"slope": 0.15, "direction": 0.0},
-        {"slope": 0.15, "direction": np.pi},
-        {"roughness": 0.04, "wavelength": 1.2, "flat_radius": 0.2},
-    )
-    return strip([simulated((0.3,), seed=1, body=body, ground=shape)[0] for shape in shapes])
+    shapes = {
+        "slope of 0.2 rad, up": {"slope": 0.2, "direction": 0.0},
+        "slope of 0.2 rad, down": {"slope": 0.2, "direction": np.pi},
+        "sideways": {"slope": 0.2, "direction": np.pi / 2.0},
+        "uneven, 40 mm": {"roughness": 0.04, "wavelength": 1.0, "flat_radius": 0.0},
+    }
+    tiles = [simulated((0.3,), [name], 1, body=body, ground=shape)[0] for name, shape in shapes.items()]
+    return strip(tiles)
 
 
 PICTURES: dict[str, Callable[[Body], Image.Image]] = {
-    "poses": poses,
-    "walk_cycle": walk_cycle,
-    "push": push,
-    "grounds": grounds,
+    "picture": readme,
+    "pictures/poses": poses,
+    "pictures/walk_cycle": walk_cycle,
+    "pictures/push": push,
+    "pictures/grounds": grounds,
 }
+"""By the file below this folder, without its ending."""
 
 
 def main(config: Config) -> None:
@@ -187,10 +199,11 @@ def main(config: Config) -> None:
         raise ValueError(f"pictures are {', '.join(PICTURES)}, but {unknown[0]!r} was asked for; choose one")
     body = musclegym.load_body("human")
     for name in config.only or PICTURES:
-        picture = PICTURES[name](body)
-        # 256 colours: a third of the size, and hardly seen.
-        small = picture.quantize(256, Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE)
-        small.save(FOLDER / "pictures" / f"{name}.png", optimize=True)
+        picture, file = PICTURES[name](body), FOLDER / f"{name}.png"
+        if file.parent != FOLDER:
+            # An octree of 256 colours keeps the few strong ones, and a third of the size.
+            picture = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        picture.save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ SHAFT, HEAD = 0.014, 0.036
 """Radii of the shaft and of the head's base [m]."""
 SCALE, SHORTEST, LONGEST = 0.002, 0.25, 0.9
 """Length per force [m/N], and its bounds [m]."""
-GAP = 0.14
+GAP = 0.19
 """The arrow ends this far short of where the push acts, outside the flesh [m]."""
 
 

@@ -53,7 +53,10 @@ class ReplayConfig:
     """Let the ground rise ahead at this angle [rad]."""
 
     push: float | None = None
-    """Push the trunk now and then, from any side, with this impulse [N s]."""
+    """Push the trunk, each time from another side, with this impulse [N s]."""
+
+    push_every: float = 1.0
+    """Time from the start, or from a push, to the next push [s]."""
 
     seed: int = 0
     """Seed of the start."""
@@ -76,13 +79,19 @@ class ReplayConfig:
                 f"{self.every} and {self.width}; use e.g. 10, 1 and 480"
             )
 
+        if self.push is None and self.push_every != ReplayConfig.push_every:
+            raise ValueError(
+                f"push_every needs a push, but is {self.push_every} without one; add e.g. --push 20, or "
+                f"leave it out"
+            )
+
     def world(self) -> dict[str, Any]:
         """Return the options of the environment that `ghost`, `slope` and `push` stand for."""
         options: dict[str, Any] = {"ghost": True} if self.ghost else {}
         if self.slope is not None:
             options["ground"] = {"slope": self.slope, "direction": 0.0}
         if self.push is not None:
-            options["pushes"] = {"impulse": self.push}
+            options["pushes"] = {"impulse": self.push, "interval": self.push_every}
         return options
 
 

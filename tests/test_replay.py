@@ -100,6 +100,15 @@ def test_replay_makes_a_film_of_the_body_and_a_page(tmp_path):
     assert all(link.startswith(("data:", "#")) for link in page.links)
 
 
+def test_an_episode_without_a_motion_is_filmed_too(tmp_path):
+    out = tmp_path / "stand.gif"
+    stand = EnvironmentConfig(actuation="torque", task="stand")
+    assert replay(ReplayConfig("zero", out=out, seconds=0.1, width=160, environment=stand)) == 3
+    text = out.with_suffix(".html").read_text(encoding="utf-8")
+    assert "Knee flexion" in text
+    assert "left, motion" not in text
+
+
 def test_replay_makes_an_animation_without_a_page(tmp_path):
     out = tmp_path / "zero.gif"
     config = ReplayConfig("zero", out=out, page=False, seconds=0.2, every=2, width=160, environment=TORQUE)
@@ -121,12 +130,17 @@ def test_a_film_of_no_length_or_size_is_refused(given):
         ReplayConfig("zero", **given)
 
 
+def test_a_time_between_pushes_without_pushes_is_refused():
+    with pytest.raises(ValueError, match=r"push_every needs a push, .* add e\.g\. --push 20"):
+        ReplayConfig("zero", push_every=0.5)
+
+
 def test_slope_push_and_ghost_become_options_of_the_environment():
     config = ReplayConfig("zero", slope=0.1, push=20.0, ghost=True)
     assert config.world() == {
         "ghost": True,
         "ground": {"slope": 0.1, "direction": 0.0},
-        "pushes": {"impulse": 20.0},
+        "pushes": {"impulse": 20.0, "interval": 1.0},
     }
     assert ReplayConfig("zero").world() == {}
 
@@ -204,3 +218,19 @@ def test_a_vector_of_environments_gives_a_picture_of_each(mode):
     first, second = map(np.asarray, pictures)
     assert first.shape == second.shape == (480, 640, 3)
     assert not np.array_equal(first, second)
+
+
+def test_ghost_slope_and_push_change_what_is_seen(tmp_path):
+    def filmed(**given) -> np.ndarray:
+        out = tmp_path / "film.mp4"
+        replay(ReplayConfig("zero", out=out, page=False, width=160, environment=TORQUE, **given))
+        return read_video(out)[1].astype(int)
+
+    def differing(first: np.ndarray, second: np.ndarray) -> float:
+        """Share of the last picture's pixels that differ."""
+        return float((np.abs(first[-1] - second[-1]).max(axis=-1) > 15).mean())
+
+    plain = filmed(seconds=0.4)
+    assert differing(filmed(seconds=0.4, slope=0.2), plain) > 0.05
+    assert 0.0005 < differing(filmed(seconds=0.4, ghost=True), plain) < 0.2
+    assert 0.0005 < differing(filmed(seconds=0.4, push=60.0, push_every=0.2), plain) < 0.2
