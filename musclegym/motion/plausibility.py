@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
 from musclegym.motion.clip import Clip
 from musclegym.motion.families import Family
@@ -29,7 +28,6 @@ LIMB = (
     ("Hand", "Hand", 0.006),
 )
 TURNING = (("Femur", "Tibia"), ("Arm", "ForeArm"), ("Pelvis", "Torso"))
-CUTOFF = 5.0  # of the low-pass filter before accelerations are taken [1/s]
 LIFTED = 0.06  # an ankle so much above where it stands is in the air [m]
 APART = 0.15  # distance of the ankles along the heading that makes a step, over leg length
 
@@ -37,7 +35,7 @@ LEGS = (0.55, 1.1)  # people above 1.2 m [m]
 FASTEST = 2.2  # speed over sqrt(g leg): runs in motion data stay below 2, a sprinter's 12 m/s is 4
 STEP_TIMES = (1.1, 3.65)  # of walks, over sqrt(leg / g): 186 to 56 steps a minute on legs of 0.85 m
 WALKING_STEPS = (0.6, 1.05)  # length of steps that these times are about, over leg length
-STEEPEST_FALL = 2.2  # downward acceleration, over g, in the fastest hundredth of the frames
+STEEPEST_FALL = 1.8  # downward acceleration, over g, in the fastest hundredth of the frames
 LIVELIEST = 5.0  # turning of limbs and trunk in the fastest tenth of the frames [rad/s]
 GROUNDED = 0.12  # share of frames without a foot on the ground below which nobody jumps
 LONG = 5.0  # a kick or a throw is shorter [s]
@@ -178,12 +176,15 @@ def centre_of_mass(paths: Mapping[str, Array]) -> Array:
 
 
 def steepest_fall(height: Array, fps: float) -> float:
-    """Return the downward acceleration of a height (frame,) [m] exceeded in 1 % of the frames, over g."""
-    ends = round(0.5 * fps / CUTOFF)  # where the filter does not know what goes on outside
-    if fps < 3.0 * CUTOFF or len(height) < 20 + 2 * ends:
+    """Return the downward acceleration of a height (frame,) [m] exceeded in 1 % of the frames, over g.
+
+    The acceleration is the second difference over a tenth of a second to either side: exact in free fall.
+    """
+    span = max(round(0.1 * fps), 1)
+    if len(height) < 2 * span + 10:
         return 0.0
-    smooth = sosfiltfilt(butter(2, CUTOFF, fs=fps, output="sos"), height)[ends:-ends]
-    return float(-np.percentile(np.diff(smooth, 2), 1) * fps**2 / GRAVITY)
+    second = height[2 * span :] - 2.0 * height[span:-span] + height[: -2 * span]
+    return float(-np.percentile(second, 1) * (fps / span) ** 2 / GRAVITY)
 
 
 def turning(frames: Mapping[str, Array], fps: float) -> float:
