@@ -15,6 +15,7 @@ from musclegym.motion.clip import UNITS, Clip, infer_unit
 from musclegym.motion.text import (
     LARGEST,
     broken,
+    check_end,
     check_rate,
     check_size,
     is_number,
@@ -46,12 +47,16 @@ def read_amc(
         ValueError: if a file breaks its format; the message names file, line, rule and cure.
     """
     asf = read_asf(find_skeleton(path) if skeleton is None else skeleton)
-    lines = without_comments(read_text(path))
+    text = read_text(path)
+    lines = without_comments(text)
     first, degrees, rate = read_flags(path, lines, asf.degrees)
     rate = (CMU_FPS if rate is None else rate) if fps is None else fps
     check_rate(f"{path}:{first + 1}", rate)
     rows, names = read_frames(path, lines, first, asf)
     check_size(path, len(asf.bones), len(rows))
+    if not text.endswith(("\n", "\r")):
+        ends = [line.split()[-1] for line in lines if line.startswith(f"{names[-1]} ")]
+        check_end(path, len(lines), ends[-1], ends[:-1])
     columns = columns_of(asf, names)
     scale = length_scale(asf) if unit is None else unit
     rotation = np.stack([turns(asf, bone, rows, columns, degrees) for bone in range(len(asf.bones))], axis=1)

@@ -9,7 +9,15 @@ import numpy as np
 from musclegym.motion.bvh_hierarchy import Joint, read_hierarchy
 from musclegym.motion.channels import compose
 from musclegym.motion.clip import Clip, infer_unit
-from musclegym.motion.text import LARGEST, check_rate, check_size, is_number, read_text, without_comments
+from musclegym.motion.text import (
+    LARGEST,
+    check_end,
+    check_rate,
+    check_size,
+    is_number,
+    read_text,
+    without_comments,
+)
 from musclegym.rotation import Array
 
 MOVING = 0.02  # a bone whose length changes by more than this is no rigid bone [m]
@@ -34,7 +42,8 @@ def read_bvh(
         ValueError: if the file breaks the format or the limits of `musclegym.motion.text`; the message names
             file, line, rule and cure.
     """
-    lines = without_comments(read_text(path))
+    text = read_text(path)
+    lines = without_comments(text)
     start = next((i for i, line in enumerate(lines) if line.strip().upper() == "MOTION"), None)
     if start is None:
         raise ValueError(
@@ -51,6 +60,9 @@ def read_bvh(
             "trust_rows=True"
         )
     check_size(path, len(joints), len(rows))
+    if not text.endswith(("\n", "\r")):
+        last, *others = [line.split()[-1] for line in reversed(lines[first:]) if line.strip()] or [""]
+        check_end(path, len(lines), last, others)
     return build_clip(path, joints, rows, rate, unit)
 
 

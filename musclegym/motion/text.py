@@ -20,7 +20,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 def read_text(path: Path) -> str:
     """Return the text of a file in UTF-8, or in UTF-16 if it starts with that encoding's mark.
 
-    Blanks and zero bytes at the end are dropped (pybullet_data's motions end in zero bytes).
+    At its end zero bytes and blanks but for line ends are dropped (pybullet_data's motions end in zeros).
 
     Raises:
         ValueError: if the file is empty, too large, binary, or in another encoding.
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
     data = path.read_bytes()
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode("utf-16" if wide else "utf-8-sig").rstrip("\0 \r\n\t")
+        text = data.decode("utf-16" if wide else "utf-8-sig").rstrip("\0 \t")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
             f"{path}:{line}: a motion file is text, but here is a zero byte; the file is binary or damaged: "
             "get it again"
         )
-    if not text:
+    if not text.strip():
         raise ValueError(f"{path}:1: a motion file holds text, but this one is empty; get it again")
     return text
 
@@ -55,6 +55,26 @@ def without_comments(text: str) -> list[str]:
     """Return the lines without comments: from a `#` that starts a line or follows a blank to its end."""
     lines = text.splitlines()
     return [re.sub(r"(^|\s)#.*", "", line) if "#" in line else line for line in lines]
+
+
+def check_end(path: Path, line: int, last: str, others: list[str]) -> None:
+    """Refuse files that end within a number: without a line end, and with fewer decimals than ever before.
+
+    Where numbers are written with varying decimals such a cut leaves no trace.
+
+    Args:
+        path: a file without a line end after its last word.
+        line: its last line, from 1.
+        last: its last word.
+        others: the words that stand in the same place in the frames before.
+
+    Raises:
+        ValueError: if the last number has fewer decimals than all of the others.
+    """
+    decimals = [len(word.partition(".")[2]) for word in others]
+    plain = not any("e" in word.lower() for word in [last, *others])
+    if decimals and plain and len(last.partition(".")[2]) < min(decimals):
+        raise broken(path, line, f"the last number has {min(decimals)} decimals, as those before it", last)
 
 
 def broken(path: Path, line: int, rule: str, given: object) -> ValueError:
