@@ -89,7 +89,7 @@ class GroundShape:
         """Edge of the lattice's cells [m]."""
         return FLAT_CELL if self.is_even else self.wavelength / CELLS_PER_WAVE
 
-    @property
+    @cached_property
     def gradient(self) -> Array:
         """Rise of the slope per metre along x and z, shape (2,) [-]."""
         return np.tan(self.slope) * np.array([np.sin(self.direction), np.cos(self.direction)])
@@ -107,10 +107,12 @@ class GroundShape:
             return self._plane(x, z)
         i, j = np.floor(x / self.cell), np.floor(z / self.cell)
         u, v = x / self.cell - i, z / self.cell - j
-        near, far = self.corner_height(i, j), self.corner_height(i + 1, j + 1)
-        side = self.corner_height(np.where(u > v, i + 1, i), np.where(u > v, j, j + 1))
+        left = u > v  # which of the cell's triangles: the one with its middle corner at i + 1, or at j + 1
+        near, middle, far = self.corner_height(
+            np.stack([i, i + left, i + 1]), np.stack([j, j + ~left, j + 1])
+        )
         first, second = np.maximum(u, v), np.minimum(u, v)
-        return near + first * (side - near) + second * (far - side)
+        return near + first * (middle - near) + second * (far - middle)
 
     def corner_height(self, i: npt.ArrayLike, j: npt.ArrayLike) -> Array:
         """Return the height (...,) of the lattice at x = i cell and z = j cell, broadcast together [m]."""

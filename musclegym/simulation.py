@@ -93,11 +93,13 @@ class Simulation:
             physicsClientId=client,
         )
         self._build_ground()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "body.urdf"
-            path.write_text(urdf(self.body))
+        with tempfile.NamedTemporaryFile("w", suffix=".urdf", delete=False) as file:
+            file.write(urdf(self.body))
+        try:
             flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
-            self._body = pybullet.loadURDF(str(path), flags=flags, physicsClientId=client)
+            self._body = pybullet.loadURDF(file.name, flags=flags, physicsClientId=client)
+        finally:
+            Path(file.name).unlink()
         self._joints = list(range(self.body.skeleton.n_bodies - 1))
         hinge = self.body.skeleton.joint_kind[1:] == HINGE
         stops = np.cumsum([0, *np.where(hinge, 1, 3)]).tolist()
