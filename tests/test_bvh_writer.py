@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bvh import Bvh
 from scipy.spatial.transform import Rotation
 
 import musclegym
@@ -49,6 +50,19 @@ def test_joints_of_the_file_lie_where_the_bodys_joints_lie(tmp_path, body):
     position = read_motion(tmp_path / "kick.bvh").pose[1]
     for frame in (0, len(motion.q) // 2):
         assert position[frame] == pytest.approx(body.kinematics(motion.q[frame]).joint_position, abs=1e-7)
+
+
+def test_another_reader_finds_the_same_joints_and_numbers(tmp_path, body):
+    motion = load_motion("walk", body)
+    write_bvh(tmp_path / "walk.bvh", motion)
+    other = Bvh((tmp_path / "walk.bvh").read_text())
+    assert tuple(other.get_joints_names()) == body.body_names
+    assert (other.nframes, other.frame_time) == (len(motion.q), pytest.approx(1.0 / 30.0))
+    knee = body.skeleton.body("TibiaR")
+    bone = body.skeleton.joint_position[knee] - body.skeleton.joint_position[body.skeleton.parent[knee]]
+    assert other.joint_offset("TibiaR") == pytest.approx(100.0 * bone, abs=1e-6)
+    height = other.frame_joint_channel(3, "Pelvis", "Yposition")
+    assert height == pytest.approx(100.0 * (body.skeleton.joint_position[0, 1] + motion.q[3, 4]), abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

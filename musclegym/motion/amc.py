@@ -5,12 +5,13 @@ turns. Its frame in a clip is the world's in the zero pose, as in the BVH conver
 """
 
 import re
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from musclegym.motion.asf import AsfSkeleton, read_asf
+from musclegym.motion.channels import compose
 from musclegym.motion.clip import UNITS, Clip, infer_unit
 from musclegym.motion.text import (
     LARGEST,
@@ -59,7 +60,6 @@ def read_amc(
         check_end(path, len(lines), ends[-1], ends[:-1])
     columns = columns_of(asf, names)
     scale = length_scale(asf) if unit is None else unit
-    rotation = np.stack([turns(asf, bone, rows, columns, degrees) for bone in range(len(asf.bones))], axis=1)
     root = rows[:, [columns[0, channel] for channel in ("TX", "TY", "TZ")]]
     return Clip(
         path.stem,
@@ -67,7 +67,7 @@ def read_amc(
         tuple(bone.name for bone in asf.bones),
         np.array(asf.parent),
         offsets(asf) * scale,
-        rotation,
+        turns(asf, rows, columns, degrees),
         root * scale,
         rate,
         scale,
@@ -125,44 +125,69 @@ def read_frames(path: Path, lines: list[str], first: int, asf: AsfSkeleton) -> t
         ValueError: if it is otherwise.
     """
     counts = {bone.name: len(bone.channels) for bone in asf.bones if bone.channels}
-    kept = [(index, line.split()) for index, line in enumerate(lines[first:], start=first) if line.strip()]
-    period = len(counts) + 1
-    names = [words[0] for _, words in kept[1:period]]
+    heads = (line.split()[0] for line in lines[first:] if line.strip())
+    start, *names = islice(heads, len(counts) + 1)
     if sorted(names) != sorted(counts):
         missing, extra = sorted(set(counts) - set(names)), sorted(set(names) - set(counts))
         given = f"without {' '.join(missing)}" if missing else f"with {' '.join(extra) or 'a bone twice'}"
         raise broken(path, first + 1, f"a frame has one line for each moving bone of {asf.path.name}", given)
+    number = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
     widths = [1, *(counts[name] + 1 for name in names)]
-    start = int(kept[0][1][0]) if re.fullmatch("[0-9]{1,9}", kept[0][1][0]) else 1
-    flat: list[str] = []
-    for at, (index, words) in enumerate(kept):
-        frame, place = divmod(at, period)
+    words = " ".join(lines[first:]).split()
+    frames = len(words) // sum(widths)
+    values = None
+    if words[:: sum(widths)] == [str(number + frame) for frame in range(frames)]:
+        values = frame_numbers(words, names, widths)
+    if values is None:
+        raise first_fault(path, lines, first, names, widths, number)
+    return values, names
+
+
+def frame_numbers(words: list[str], names: list[str], widths: list[int]) -> Array | None:
+    """Return the numbers between the names in the words of all frames, shape (frame, number).
+
+    None where names stand elsewhere, or a word is no number or beyond `LARGEST`.
+    """
+    width = sum(widths)
+    places = np.cumsum([0, *widths[:-1]]).tolist()
+    heads = zip(places[1:], names, strict=True)
+    if len(words) % width or any(set(words[place::width]) != {name} for place, name in heads):
+        return None
+    table = np.delete(np.array(words, dtype=object).reshape(-1, width), places, axis=1)
+    try:
+        values = np.loadtxt([" ".join(row) for row in table], ndmin=2, comments=None)
+    except ValueError:
+        return None
+    return values if np.abs(values).max() <= LARGEST else None
+
+
+def first_fault(
+    path: Path, lines: list[str], first: int, names: list[str], widths: list[int], start: int
+) -> ValueError:
+    """Return the error that names the first line that is not as it should be.
+
+    Args:
+        path: the file.
+        lines: all its lines.
+        first: index of the first frame's line.
+        names: the bones in the order of their lines.
+        widths: words of each line of a frame, that of its number first.
+        start: number of the first frame.
+    """
+    kept = [
+        (index, line.split()) for index, line in enumerate(lines[first:], start=first + 1) if line.strip()
+    ]
+    for at, (line, words) in enumerate(kept):
+        frame, place = divmod(at, len(widths))
         head = names[place - 1] if place else str(start + frame)
         if len(words) != widths[place] or words[0] != head:
             rule = f"frame {start + frame} goes on with {head!r} and {widths[place] - 1} numbers"
-            raise broken(path, index + 1, rule, " ".join(words))
-        flat += words[1:]
-    if len(kept) % period:
-        rule = f"every frame has {period} lines, the last one too"
-        raise broken(path, len(lines), rule, f"{len(kept) % period} lines of it")
-    return parse(path, kept, flat, sum(widths) - period), names
-
-
-def parse(path: Path, kept: list[tuple[int, list[str]]], words: list[str], width: int) -> Array:
-    """Return words as numbers, shape (frame, width).
-
-    Raises:
-        ValueError: if one is no number or beyond `LARGEST`.
-    """
-    rows = [" ".join(words[at : at + width]) for at in range(0, len(words), width)]
-    try:
-        values = np.loadtxt(rows, ndmin=2, comments=None)
-        if values.shape[1] == width and np.abs(values).max() <= LARGEST:
-            return values
-    except ValueError:
-        pass
-    index, word = next((i, word) for i, line in kept for word in line[1:] if not is_number(word))
-    raise broken(path, index + 1, f"lines hold finite numbers up to {LARGEST:,.0f}", word)
+            return broken(path, line, rule, " ".join(words))
+        wrong = next((word for word in words[1:] if not is_number(word)), None)
+        if wrong is not None:
+            return broken(path, line, f"lines hold finite numbers up to {LARGEST:,.0f}", wrong)
+    rule = f"every frame has {len(widths)} lines, the last one too"
+    return broken(path, len(lines), rule, f"{len(kept) % len(widths)} lines of it")
 
 
 def columns_of(asf: AsfSkeleton, names: list[str]) -> dict[tuple[int, str], int]:
@@ -192,14 +217,18 @@ def offsets(asf: AsfSkeleton) -> Array:
     return np.array([np.zeros(3) if parent < 0 else asf.bones[parent].vector for parent in asf.parent])
 
 
-def turns(
-    asf: AsfSkeleton, bone: int, rows: Array, columns: dict[tuple[int, str], int], degrees: bool
-) -> Array:
-    """Return the orientation of a bone in its parent, shape (frame, 3, 3)."""
-    it = asf.bones[bone]
-    angles = np.zeros((len(rows), 3))
-    for place, axis in enumerate(it.order):
-        if f"R{axis}" in it.channels:
-            angles[:, place] = rows[:, columns[bone, f"R{axis}"]]
-    own = Rotation.from_euler(it.order.lower(), angles, degrees=degrees).as_matrix()
-    return it.axes @ own @ it.axes.T
+def turns(asf: AsfSkeleton, rows: Array, columns: dict[tuple[int, str], int], degrees: bool) -> Array:
+    """Return the orientation of each bone in its parent, shape (frame, bone, 3, 3)."""
+    start, axes, places = [0], [], []
+    for index, bone in enumerate(asf.bones):
+        for axis in reversed(bone.order):  # turns about fixed axes: the first stands rightmost
+            if f"R{axis}" in bone.channels:
+                axes.append("XYZ".index(axis))
+                places.append(columns[index, f"R{axis}"])
+        start.append(len(axes))
+    half = 0.5 * (np.radians(rows) if degrees else rows)
+    own = np.empty((len(rows), len(asf.bones), 3, 3))
+    first, about, of = (np.array(items, dtype=np.int64) for items in (start, axes, places))
+    compose(first, about, of, np.cos(half), np.sin(half), own)
+    frames = np.array([bone.axes for bone in asf.bones])
+    return frames @ own @ frames.transpose(0, 2, 1)
