@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from musclegym.motion.data_features import FeaturesConfig, write_features
 from musclegym.motion.load import load_clip
 from musclegym.motion.motion import Motion
 from musclegym.motion.name_maps import NameMap, find_family
+from musclegym.motion.parallel import in_processes
 from musclegym.motion.plausibility import plausibility
 from musclegym.motion.quality import measure
 from musclegym.motion.retarget import retarget, without_lead_in
@@ -67,6 +69,8 @@ class InspectConfig:
     """Metres per unit of length of the files; by default inferred from the skeletons' size."""
     trust_rows: bool = False
     """Take the rows that a BVH file has when its header promises another number."""
+    processes: int = 1
+    """Processes that read and retarget."""
     json: Path | None = None
     """File to write the figures to."""
 
@@ -139,7 +143,10 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     """Return the figures of every file, their means per family of skeletons, and the files refused."""
     body = load_body(config.body)
     files = motion_files(config.files)
-    outcomes = [describe_or_refuse(file, body, config) for file in tqdm(files, disable=len(files) < 20)]
+    work = partial(describe_or_refuse, body=body, config=config)
+    ready = in_processes(work, files, min(config.processes, len(files)))
+    found = dict(tqdm(ready, total=len(files), unit="file", disable=len(files) < 20))
+    outcomes = [found[file] for file in files]
     clips = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, str)]
     for clip in clips if len(clips) > 1 else ():
@@ -183,10 +190,7 @@ def motion_files(given: Sequence[Path]) -> list[Path]:
         )
     files: list[Path] = []
     for path in given:
-        if path.is_dir():
-            files += motions_in(path)
-        else:
-            files.append(path)
+        files += motions_in(path) if path.is_dir() else [path]
     return files
 
 
