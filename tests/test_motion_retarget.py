@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from musclegym.body import load_body
 from musclegym.motion import Clip, embedded_motion_names, load_motion, read_motion, retarget
+from musclegym.motion.angles import TWIST, within_limits
 from musclegym.motion.cycle import heading
 from musclegym.motion.deepmimic import HUMANOID
 from musclegym.motion.families import DEEPMIMIC
@@ -311,3 +312,36 @@ def test_feet_skate_less_than_the_source_and_within_the_bar(body, name):
     clip = load_clip(name)
     quality = measure(clip, retarget(clip, body, cyclic=False, keep_place=True))
     assert quality.skating <= min(0.05, quality.source_skating + 0.01)
+
+
+def test_limits_of_an_arm_leave_its_bone_as_near_as_they_allow(body):
+    rng = np.random.default_rng(0)
+    skeleton, arm = body.skeleton, body.skeleton.body("ArmL")
+    columns = slice(skeleton.dof_start[arm], skeleton.dof_start[arm] + 3)
+    lower, upper = skeleton.lower[columns], skeleton.upper[columns]
+    wanted = Rotation.random(200, rng).as_rotvec()
+    weights = np.array([1.0, TWIST, TWIST])  # the bone lies along x in the T-pose
+    found = within_limits(wanted, skeleton, arm)
+    assert ((found >= lower) & (found <= upper)).all()
+
+    def miss(vectors):
+        return np.linalg.norm((Rotation.from_rotvec(vectors).as_matrix() - goal) * weights, axis=(1, 2))
+
+    goal = Rotation.from_rotvec(wanted).as_matrix()
+    box = lower + (upper - lower) * np.stack(np.meshgrid(*[np.linspace(0.0, 1.0, 13)] * 3), -1).reshape(-1, 3)
+    best = np.min([miss(np.tile(vector, (len(wanted), 1))) for vector in box], axis=0)
+    assert np.mean(miss(found) < best + 0.02) > 0.95
+    assert miss(found).mean() < 0.7 * miss(np.clip(wanted, lower, upper)).mean()
+    inside = rng.uniform(lower, upper, (50, 3))
+    assert np.array_equal(within_limits(inside, skeleton, arm), inside)
+
+
+@pytest.mark.parametrize("archive", ["cmu-actions", "bandai-namco-2"])
+def test_the_mass_body_follows_other_sources_too(motion_data, archive):
+    folder = motion_data("mass") / "data"
+    other = load_body(folder / "human.xml", muscles=folder / "muscle284.xml")
+    clip = load_clip(motion_data(archive) / SOURCES[archive])
+    quality = measure(clip, retarget(clip, other, cyclic=False, keep_place=True))
+    assert quality.limb_error < 20.0
+    assert quality.deepest < 10.0
+    assert quality.skating <= 0.05

@@ -13,6 +13,8 @@ LIMBS = {
 }
 # Sine of the flexion (15 degrees) below which the source's twist counts more than the plane of the limb.
 STRAIGHT = 0.26
+TWIST = 0.2  # weight of a limb's turn about its bone against the bone's direction, where limits stop both
+STEPS = 12  # Newton steps, of which the last is below 1e-3 rad
 
 
 def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
@@ -36,13 +38,78 @@ def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
             wanted = turn_limb(turn, skeleton, body) if kind == BALL else turn[:, body]
             local = np.swapaxes(base, -1, -2) @ wanted @ skeleton.joint_rotation[body]
             values = Rotation.from_matrix(local).as_rotvec()
-        q[:, columns] = (
-            values if kind == FREE else np.clip(values, skeleton.lower[columns], skeleton.upper[columns])
-        )
+        if kind == FREE:
+            q[:, columns] = values
+        else:
+            q[:, columns] = within_limits(values, skeleton, body)
         clipped += int(np.count_nonzero(np.abs(q[:, columns] - values) > 1e-9))
         vector = q[:, columns] * tree.axis[body] if kind == HINGE else q[:, columns]
         actual[:, body] = base @ Rotation.from_rotvec(vector).as_matrix()
     return q, clipped / q[:, 6:].size
+
+
+def within_limits(values: Array, skeleton: Skeleton, body: int) -> Array:
+    """Return the joint angles (frame, dof of the joint) within the limits that come nearest to `values`.
+
+    Each angle for itself, except for the ball joint of a limb: there all three are found together, such that
+    the bone points as nearly as it can as it should, and the limb's turn about it counts less.
+    """
+    columns = slice(skeleton.dof_start[body], skeleton.dof_start[body] + values.shape[1])
+    lower, upper = skeleton.lower[columns], skeleton.upper[columns]
+    out = np.clip(values, lower, upper)
+    end = limb_end(skeleton, body)
+    beyond = np.flatnonzero(np.abs(out - values).max(axis=1) > 1e-9)
+    if end is None or values.shape[1] == 1 or not len(beyond):
+        return out
+    bone = skeleton.joint_rotation[body].T @ bone_at_rest(skeleton, body, end)
+    out[beyond] = nearest_turn(values[beyond], lower, upper, bone)
+    return out
+
+
+def nearest_turn(vector: Array, lower: Array, upper: Array, bone: Array) -> Array:
+    """Return the rotation vectors (n, 3) within a box whose rotations come nearest to those of `vector`.
+
+    Least squares of the bone's direction, and with the weight `TWIST` of two directions across it, by
+    Gauss-Newton steps on the angles that are not at a limit.
+
+    Args:
+        vector: wanted rotation vectors, shape (n, 3) [rad].
+        lower: least angles, shape (3,) [rad].
+        upper: largest angles, shape (3,) [rad].
+        bone: direction of the limb, shape (3,).
+    """
+    across = np.linalg.svd(bone[None])[2][1:]
+    points = np.stack([bone, *(TWIST * across)])
+    goal = turned(vector, points)
+    angle = np.maximum(np.linalg.norm(vector, axis=1, keepdims=True), 1e-9)
+    same = vector * (1.0 - 2.0 * np.pi / angle)  # the same rotation, the other way round
+    middle = np.tile(0.5 * (lower + upper), (len(vector), 1))
+    ends = np.stack([descend(x, lower, upper, points, goal) for x in (vector, same, middle)])
+    miss = np.stack([np.linalg.norm(turned(end, points) - goal, axis=1) for end in ends])
+    miss[0] -= 1e-3  # of equals, the vector itself: no jumps between frames
+    return np.take_along_axis(ends, miss.argmin(axis=0)[None, :, None], axis=0)[0]
+
+
+def turned(vector: Array, points: Array) -> Array:
+    """Return points (point, 3) turned by rotation vectors (n, 3), shape (n, 3 x point)."""
+    rotation = Rotation.from_rotvec(vector).as_matrix()
+    return (points @ rotation.transpose(0, 2, 1)).reshape(len(vector), -1)
+
+
+def descend(x: Array, lower: Array, upper: Array, points: Array, goal: Array) -> Array:
+    """Return the rotation vectors (n, 3) of a box, from `x` on, that turn points nearest to a goal."""
+    x, step = np.clip(x, lower, upper), 1e-6 * np.eye(3)
+    for _ in range(STEPS):
+        miss = turned(x, points) - goal
+        slope = np.stack([turned(x + h, points) - turned(x - h, points) for h in step], axis=2) / 2e-6
+        gradient = np.einsum("nij,ni->nj", slope, miss)
+        held = ((x <= lower) & (gradient > 0.0)) | ((x >= upper) & (gradient < 0.0))
+        curvature = slope.transpose(0, 2, 1) @ slope + 1e-4 * np.eye(3)
+        curvature = np.where(held[:, :, None] | held[:, None, :], np.eye(3), curvature)
+        x = np.clip(
+            x - np.linalg.solve(curvature, np.where(held, 0.0, gradient)[..., None])[..., 0], lower, upper
+        )
+    return x
 
 
 def limb_end(skeleton: Skeleton, body: int) -> int | None:
