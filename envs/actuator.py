@@ -26,11 +26,6 @@ from musclegym.simulation import Simulation
 
 Array32 = npt.NDArray[np.float32]
 
-LENGTH_STIFFNESS = 10.0
-"""Excitation per fibre length beyond the wanted one under `muscle_length` [-]."""
-LENGTH_DAMPING = 0.5
-"""Excitation per fibre velocity beyond the wanted one, likewise [s]."""
-
 
 class Actuator:
     """The muscles or joint torques of one body in one simulation.
@@ -61,6 +56,7 @@ class Actuator:
         self.steps_per_update = config.physics_hz // config.muscle_updates if self.by_choice else 1
         self._gains = np.zeros((2, body.n_dofs))
         self._gains[0, 6:], self._gains[1, 6:] = config.kp, config.kd
+        self._length_gains = float(config.length_kp), float(config.length_kd)
         self.body = body
         self.set_body(body)
         self.stage = make_stage(body)
@@ -166,7 +162,7 @@ class Actuator:
         elif updated:
             chosen_step(model, stage)
         elif self.kind == "muscle_length":
-            length_step(model, links, self.length, self.velocity, (LENGTH_STIFFNESS, LENGTH_DAMPING), stage)
+            length_step(model, links, self.length, self.velocity, self._length_gains, stage)
         else:
             muscle_step(model, links, stage)
         self.simulation.step(stage.link_torque)

@@ -135,6 +135,11 @@ class HumanoidConfig:
     not follow one, from standing with hanging arms [rad]. None for 0.5 and 1.0."""
     length_range: float = 0.1
     """Largest offset of a wanted fibre length from the one in that pose, in optimal fibre lengths [-]."""
+    length_kp: float = 8.0
+    """Excitation per fibre length, in optimal ones, beyond the wanted one under `muscle_length` [-]."""
+    length_kd: float = 0.4
+    """Excitation per fibre velocity beyond the wanted one, likewise; zero actions follow the walk for 31
+    steps with these gains and for 28 with stable PD torques (`benchmarks/muscle_length.py`) [s]."""
     muscles: MuscleConfig | Mapping[str, Any] | None = None
     """Physiology of the muscles, or its settings by name: `{"force_velocity": True}`."""
     history: int = 0
@@ -226,18 +231,18 @@ class HumanoidConfig:
                 f"{self.control_hz}; use control_hz={self.prior.fps:g} or another prior"
             )
         self._refuse_idle_options()
-        for name in ("kp", "kd", "target_range", "length_range", "fall_drop", "lost_distance"):
+        for name in ("kp", "kd", "target_range", "length_range", "length_kp", "fall_drop", "lost_distance"):
             if not getattr(self, name) > 0.0:
                 option = "action_range" if name == "target_range" else name
                 raise ValueError(
                     f"{option} must be positive, but is {getattr(self, option)!r}; the default is "
                     f"{default_of(option)}"
                 )
-        if self.start_noise < 0.0 or self.history < 0:
-            raise ValueError(
-                f"start_noise and history must not be negative, but are {self.start_noise!r} and "
-                f"{self.history!r}; 0 switches either off"
-            )
+        for name in ("start_noise", "history", "length_kd"):
+            if getattr(self, name) < 0.0:
+                raise ValueError(
+                    f"{name} must not be negative, but is {getattr(self, name)!r}; 0 switches it off"
+                )
 
     def _check_rates(self) -> None:
         """Check that rates are whole and divide each other."""
@@ -264,7 +269,11 @@ IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str]
     (("muscle_weights",), lambda c: c.actuation == "muscle", "under actuation 'muscle'"),
     (("muscle_hz",), lambda c: c.actuation in ("muscle", "oracle"), "under actuation 'muscle' or 'oracle'"),
     (("kp", "kd", "action_range"), lambda c: not c.acts_on_muscles, "where the action is a target pose"),
-    (("length_range",), lambda c: c.actuation == "muscle_length", "under actuation 'muscle_length'"),
+    (
+        ("length_range", "length_kp", "length_kd"),
+        lambda c: c.actuation == "muscle_length",
+        "under actuation 'muscle_length'",
+    ),
     (("muscles",), lambda c: c.actuation != "torque", "where muscles act"),
     (("lost_distance",), lambda c: c.chosen_task.follows_motion, "where the task follows the motion"),
     (("ghost",), lambda c: c.chosen_motion is not None, "with a motion"),
