@@ -53,7 +53,7 @@ LIMIT_DAMPING = 5.0
 """Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
 
 
-DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "resist", "wanted", "actuator", "total", "none")
+DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "actuator", "total", "none")
 
 
 class Model(NamedTuple):
@@ -63,6 +63,7 @@ class Model(NamedTuple):
     frames: LinkFrames
     paths: Paths
     dynamics: Dynamics
+    velocity_matters: bool  # whether muscle forces depend on the velocity
     lower: Array  # (dof,) joint limits [rad]
     upper: Array  # (dof,)
     kp: Array  # (dof,) stiffness of the stable PD [N m/rad]
@@ -85,11 +86,11 @@ class Stage(NamedTuple):
     spring: Array  # (dof,) explicit part of all springs and dampers
     pd_spring: Array  # (dof,) explicit part of the stable PD
     damping: Array  # (dof,) implicit damping
-    resist: Array  # (dof,) of it, that of the force-velocity relation
     wanted: Array  # (dof,) torque that the stable PD asks for [N m]
     actuator: Array  # (dof,) torque of the actuators [N m]
     total: Array  # (dof,) torque of actuators and passive joints [N m]
     none: Array  # (dof,) zeros
+    resist: Array  # (dof, dof) damping of the force-velocity relation
     link_torque: Array  # (dof - 6,) total torque, root left out, in link frames
 
 
@@ -122,6 +123,7 @@ def make_model(
         frames=link_frames(body.skeleton),
         paths=muscles.paths(body),
         dynamics=muscles.dynamics(dt, hold, lags),
+        velocity_matters=muscles.force_velocity,
         lower=np.ascontiguousarray(body.skeleton.lower),
         upper=np.ascontiguousarray(body.skeleton.upper),
         kp=np.ascontiguousarray(kp),
@@ -140,6 +142,7 @@ def make_stage(body: Body) -> Stage:
         activity=make_activity(body.n_muscles, body.n_dofs),
         tally=make_tally(body.n_dofs),
         displacement=np.zeros(3),
+        resist=np.zeros((body.n_dofs, body.n_dofs)),
         link_torque=np.zeros(body.n_dofs - 6),
         **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
     )
@@ -208,20 +211,23 @@ def apply_activation(model: Model, stage: Stage) -> None:
     """End a physics step: let the muscles pull, with the passive joints, and count what it costs.
 
     The force-velocity relation resists the change of velocity over the step; what that takes off the muscles'
-    torque is part of `stage.actuator`.
+    torque is part of `stage.actuator`. Spends the mass matrix.
     """
-    activation = stage.activity.activation
+    activation, work, n_dofs = stage.activity.activation, stage.work, stage.q.size
     advance_activity(model.dynamics, stage.activity)
     activation_torque(model.tree, model.paths, activation, stage.muscles, stage.actuator)
     passive_joints(model, model.dt, stage)
-    velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
-    for i in range(stage.q.size):
-        stage.damping[i] += stage.resist[i]
+    if model.velocity_matters:
+        velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
+        work.mass_matrix[:] += model.dt * stage.resist
     spring, damping, total = stage.spring, stage.damping, stage.total
-    implicit_torque(model.tree, stage.qd, spring, damping, stage.actuator, model.dt, stage.work, total)
-    for i in range(stage.q.size):
+    implicit_torque(model.tree, stage.qd, spring, damping, stage.actuator, model.dt, work, total)
+    if model.velocity_matters:
+        for i in range(n_dofs):
+            for j in range(n_dofs):
+                stage.actuator[i] -= model.dt * stage.resist[i, j] * work.predicted[j]
+    for i in range(n_dofs):
         stage.total[i] += stage.actuator[i]
-        stage.actuator[i] -= model.dt * stage.resist[i] * stage.work.predicted[i]
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
     count_joints(stage.actuator, stage.qd, model.dt, stage.tally)
     count_muscles(stage.activity, stage.muscles, model.dt, stage.tally)
@@ -240,6 +246,22 @@ def torque_step(model: Model, links: Array, target: Array, qd_target: Array, sta
 
 
 @njit(cache=True)
+def anticipate_velocity(model: Model, stage: Stage) -> None:
+    """Add to `stage.wanted` what the force-velocity relation will take off it until the next update.
+
+    That is its damping, at the present activations, times the change of velocity that the stable PD predicts.
+    Light limbs need it: their muscles resist more than their inertia does.
+    """
+    if not model.velocity_matters:
+        return
+    activation, work = stage.activity.activation, stage.work
+    velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
+    for i in range(6, stage.q.size):
+        for j in range(6, stage.q.size):
+            stage.wanted[i] += model.hold * stage.resist[i, j] * work.predicted[j]
+
+
+@njit(cache=True)
 def demand_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
     """Write the torque that the muscles are asked for, and what they can choose from.
 
@@ -248,6 +270,7 @@ def demand_step(model: Model, links: Array, target: Array, qd_target: Array, sta
     read_pose(model, links, stage)
     want_torque(model, target, qd_target, stage)
     measure_muscles(model, stage)
+    anticipate_velocity(model, stage)
     offer_choice(model.tree, model.paths, model.dynamics, stage.muscles, stage.activity)
 
 

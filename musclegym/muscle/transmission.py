@@ -36,6 +36,7 @@ class MuscleBuffers(NamedTuple):
     moment_arm: Array  # (muscle, dof) torque of unit tension [m]
     torque_matrix: Array  # (muscle, dof) per unit activation [N m]
     passive_torque: Array  # (dof,) [N m]
+    near: Array  # (dof,) scratch: sum of a muscle's absolute arms on one way from the root
     wrench: Array  # (link, 6) scratch: of unit tension on the bodies of the chains
     image: (
         Array  # (waypoint, 3, 3) scratch, about the root: either body's image of a waypoint, and the waypoint
@@ -57,6 +58,7 @@ def make_muscle_buffers(paths: Paths, n_dofs: int) -> MuscleBuffers:
         moment_arm=np.zeros((muscles, n_dofs)),
         torque_matrix=np.zeros((muscles, n_dofs)),
         passive_torque=np.zeros(n_dofs),
+        near=np.zeros(n_dofs),
         wrench=np.zeros((paths.chain_body.size, 6)),
         image=np.zeros((waypoints, 3, 3)),
     )
@@ -225,23 +227,40 @@ def activation_torque(
 
 @njit(cache=True)
 def velocity_damping(tree: Tree, paths: Paths, activation: Array, muscles: MuscleBuffers, out: Array) -> None:
-    """Write joint dampers (dof,), nowhere weaker than the muscles' force-velocity relation, into `out`.
+    """Write the damping of the joints by the force-velocity relation into `out` (dof, dof) [N m s/rad].
 
-    The torque of the relation is minus D qd with D the sum over muscles of activation damping arm arm^T. The
-    diagonal of the row sums of |D| exceeds D (by diagonal dominance), so that a step which resists the change
-    of velocity by it is stable however light the limb. All zero where velocity does not matter.
+    The relation adds minus D qd to the joint torque, D being the sum over muscles of activation damping arm
+    arm^T. Entries between DoFs of different branches, for which the solve over the tree has no place, go with
+    their absolute values to the diagonal. The result exceeds D (by diagonal dominance), so that a step which
+    resists the change of velocity by it is stable however light the limb.
     """
     out[:] = 0.0
     for muscle in range(activation.size):
         damping = activation[muscle] * muscles.damping[muscle]
         if damping == 0.0:
             continue
-        reach = 0.0
-        for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
+        first, stop, reach = paths.chain_start[muscle], paths.chain_start[muscle + 1], 0.0
+        lowest = out.shape[0]
+        for link in range(first, stop):
             start = tree.dof_start[paths.chain_body[link]]
+            lowest = min(lowest, start)
             for dof in range(start, start + paths.chain_dofs[link]):
+                muscles.near[dof] = 0.0
                 reach += abs(muscles.moment_arm[muscle, dof])
-        for link in range(paths.chain_start[muscle], paths.chain_start[muscle + 1]):
+        for link in range(first, stop):
             start = tree.dof_start[paths.chain_body[link]]
             for dof in range(start, start + paths.chain_dofs[link]):
-                out[dof] += damping * reach * abs(muscles.moment_arm[muscle, dof])
+                arm, other = muscles.moment_arm[muscle, dof], dof
+                while other >= lowest:  # the DoF itself and those that carry it
+                    beside = muscles.moment_arm[muscle, other]
+                    out[dof, other] += damping * arm * beside
+                    muscles.near[dof] += abs(beside)
+                    if other != dof:
+                        out[other, dof] += damping * arm * beside
+                        muscles.near[other] += abs(arm)
+                    other = tree.dof_parent[other]
+        for link in range(first, stop):
+            start = tree.dof_start[paths.chain_body[link]]
+            for dof in range(start, start + paths.chain_dofs[link]):
+                apart = max(reach - muscles.near[dof], 0.0)
+                out[dof, dof] += damping * abs(muscles.moment_arm[muscle, dof]) * apart
