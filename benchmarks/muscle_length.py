@@ -44,6 +44,7 @@ class GainsConfig:
 def measure(starts: int, **options: Any) -> dict[str, float]:
     """Return how zero actions fare under options of the environment."""
     env = MuscleHumanoidEnv(**options)
+    assert env.reference is not None  # the task follows the walk
     action = np.zeros(env.action_space.shape or (), np.float32)
     steps, errors, activation = [], [], []
     for start in range(starts):

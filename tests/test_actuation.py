@@ -66,7 +66,7 @@ def test_every_switch_moves_the_body_otherwise_under_every_muscular_actuation(
 
 
 def test_physiology_is_refused_where_no_muscle_acts(human: Body):
-    with pytest.raises(ValueError, match="muscles acts under actuation 'muscle' or"):
+    with pytest.raises(ValueError, match="muscles acts where muscles act only"):
         make(human, "torque", muscles={"pennation": False})
 
 
