@@ -39,6 +39,26 @@ def throughput(result: dict[str, Any]) -> str:
     return markdown(["body", "actuation", "control steps/s", "ratio to raw physics", "x real time"], rows)
 
 
+def processes(result: dict[str, Any]) -> str:
+    """Return how much faster members step in several processes than in one."""
+    members, count = result["settings"]["members"], result["settings"]["processes"]
+    rows = [
+        [
+            body,
+            case,
+            f"{row['one_steps_per_second']:.0f}",
+            f"{row['several_steps_per_second']:.0f}",
+            f"{row['speed_up']:.2f}",
+            f"{row['caller_share']:.1%}",
+        ]
+        for body, cases in result["processes"].items()
+        for case, row in cases.items()
+    ]
+    share = "caller's share of the work"
+    head = ["body", f"actuation, {members} members", "one process", f"{count} processes", "speed-up", share]
+    return markdown(head, rows)
+
+
 def rates(result: dict[str, Any]) -> str:
     """Return what the physics rate and the rate of muscle updates change."""
     names = {"physics_hz": "physics", "muscle_hz": "muscle updates (oracle)"}
@@ -153,6 +173,7 @@ QUICKSTART_COLUMNS = {"mean episode [control steps]": ("episode_steps", 1)}
 
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "throughput": ("env_throughput.json", throughput),
+    "processes": ("env_throughput.json", processes),
     "rates": ("physics_rate.json", rates),
     "strength": ("human_muscles.json", strength),
     "inverse_dynamics": ("human_muscles.json", inverse_dynamics),

@@ -213,12 +213,12 @@ class Worker:
         except (EOFError, ConnectionResetError):
             raise self._died() from None
         self._owed -= 1
+        if isinstance(answer, Parcel) and answer.new is not None:
+            self._layouts.append(arrays_over(self._memory, answer.new))
         return answer
 
     def unpack(self, parcel: Parcel) -> Infos:
         """Return the infos that a parcel tells of; they change with the next step."""
-        if parcel.new is not None:
-            self._layouts.append(arrays_over(self._memory, parcel.new))
         return nested({**self._layouts[parcel.layout], **parcel.rest})
 
     def end(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.spaces import flatdim
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -92,7 +92,10 @@ class MuscleHumanoidVectorEnv(VectorEnv[Array32, Array32, npt.NDArray[Any]]):
 
         Raises:
             ValueError: if there are too few or too many seeds, the mask is not one, or an option is refused.
+            ClosedEnvironmentError: after `close`.
+            RuntimeError: if a worker process has died.
         """
+        self._refuse_closed()
         seeds = spread(seed, self.num_envs)
         chosen, rest = split_mask(options, self.num_envs)
         turn = 1 - self._turn
@@ -106,7 +109,10 @@ class MuscleHumanoidVectorEnv(VectorEnv[Array32, Array32, npt.NDArray[Any]]):
         Raises:
             ResetNeeded: if a member has not been reset, or not since its end where that is left to the user.
             ValueError: if the actions have another shape.
+            ClosedEnvironmentError: after `close`.
+            RuntimeError: if a worker process has died.
         """
+        self._refuse_closed()
         if not self._started.all():
             waiting = np.flatnonzero(~self._started).tolist()
             raise ResetNeeded(
@@ -128,6 +134,12 @@ class MuscleHumanoidVectorEnv(VectorEnv[Array32, Array32, npt.NDArray[Any]]):
         ends = batch.terminated.copy(), batch.truncated.copy()
         return self._observations(turn), batch.rewards.copy(), *ends, infos
 
+    def _refuse_closed(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError(
+                "an environment that has been closed cannot be used any more; make it anew"
+            )
+
     def _observations(self, turn: int) -> Array32:
         """Return the observations that buffer `turn` has received."""
         self._turn = turn
@@ -140,6 +152,7 @@ class MuscleHumanoidVectorEnv(VectorEnv[Array32, Array32, npt.NDArray[Any]]):
 
     def call_some(self, members: Sequence[int], name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Do as `call`, for members of these indices only."""
+        self._refuse_closed()
         return tuple(self._group.call(members, name, *args, **kwargs))
 
     def get_attr(self, name: str) -> tuple[Any, ...]:

@@ -1,53 +1,22 @@
 """Members of a vector environment: the same as single ones, in one process and in several."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
-from multiprocessing import Pipe
-from pathlib import Path
 from typing import Any, get_args
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatistics
-from stable_baselines3.common.vec_env import DummyVecEnv
 
 from musclegym.envs.config import Actuation
 from musclegym.envs.infos import join, leaves, nested, stack
-from musclegym.envs.processes import Reporting
 from musclegym.envs.vector import MuscleHumanoidVectorEnv
-from musclegym.policies.adapter import AdaptedVecEnv
+from tests.vectors import ID, LIMIT, MEMBERS, make, make_single, random_actions
 
-ID = "MuscleHumanoid-v0"
 MODES = [mode.value for mode in AutoresetMode]
-MEMBERS = 3
-LIMIT = 8  # control steps of an episode: members are reset by falls and by this
-
-
-def make(mode: str | None = "vector_entry_point", **options: Any) -> Any:
-    """Return a small vector environment with short episodes."""
-    chosen = {"num_envs": MEMBERS, "actuation": "torque", "max_episode_steps": LIMIT, **options}
-    return gymnasium.make_vec(ID, vectorization_mode=mode, **chosen)
-
-
-def make_single(**options: Any) -> gymnasium.Env:
-    return gymnasium.make(ID, **{"actuation": "torque", "max_episode_steps": LIMIT, **options})
-
-
-def random_actions(envs: Any, steps: int, seed: int = 0) -> list[np.ndarray]:
-    """Return actions that make members fall at different times: the larger the index, the wilder."""
-    rng = np.random.default_rng(seed)
-    scale = np.linspace(0.1, 1.0, envs.num_envs)[:, None]
-    shape = envs.action_space.shape
-    return [(scale * rng.uniform(-1.0, 1.0, shape)).astype(np.float32) for _ in range(steps)]
 
 
 @pytest.fixture(scope="module")
@@ -285,147 +254,24 @@ def test_an_error_in_a_worker_comes_with_the_workers_traceback(two_processes: An
     assert "start_phase" in cause
 
 
-def test_what_a_worker_cannot_send_is_told():
-    class Odd(Exception):  # noqa: N818 (a name for a test)
-        pass
-
-    mine, theirs = Pipe()
-    for what, kind in ((lambda: None, AttributeError), (Odd("strange"), RuntimeError)):
-        with Reporting(theirs):
-            if isinstance(what, Exception):
-                raise what
-            theirs.send(what)
-        failure = mine.recv()
-        assert type(failure.error) is kind
-        assert "Traceback" in failure.text
-
-
-def test_a_worker_that_dies_is_told_and_nothing_hangs():
-    envs: Any = make(processes=2)
-    envs.reset(seed=0)
-    survivor, victim = [worker.process.pid for worker in envs.unwrapped._group._workers]
-    os.kill(victim, signal.SIGKILL)
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="members 2 to 2 has died with exit code -9"):
-            envs.step(np.zeros((3, 50)))
+def test_a_closed_environment_cannot_be_used():
+    envs = make()
     envs.close()
-    assert not Path(f"/proc/{survivor}").exists()
+    envs.close()
+    for use in (envs.reset, lambda: envs.step(np.zeros((3, 50))), lambda: envs.call("time")):
+        with pytest.raises(ClosedEnvironmentError, match="make it anew"):
+            use()
 
 
-def adapted(**options: Any) -> AdaptedVecEnv:
-    return AdaptedVecEnv(make(autoreset_mode="SameStep", copy=False, **options))
-
-
-def assert_same_steps(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> None:
-    """Check what two environments of stable-baselines3 returned, infos included."""
-    for result, wanted in zip(mine[:3], theirs[:3], strict=True):
-        assert result.dtype == wanted.dtype
-        assert np.array_equal(result, wanted)
-    np.testing.assert_equal(mine[3], theirs[3])
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_stable_baselines3_sees_what_its_own_environment_shows(processes: int):
-    mine: Any = adapted(processes=processes)
-    theirs: Any = DummyVecEnv([make_single] * MEMBERS)
-    assert mine.observation_space == theirs.observation_space
-    for envs in (mine, theirs):
-        envs.seed(4)
-        envs.set_options([{"phase": 0.1}, {}, {"phase": 0.3}])
-    assert np.array_equal(mine.reset(), theirs.reset())
-    np.testing.assert_equal(mine.reset_infos, theirs.reset_infos)
-    assert [round(info["phase"], 9) for info in mine.reset_infos[::2]] == [0.1, 0.3]
-    ends = 0
-    for actions in random_actions(make(), 30):
-        results = mine.step(actions)
-        ends += results[2].sum()
-        assert_same_steps(results, theirs.step(actions))
-        np.testing.assert_equal(mine.reset_infos, theirs.reset_infos)
-    assert ends > MEMBERS
-    for envs in (mine, theirs):
-        envs.set_options({"phase": 0.5})
-    assert np.array_equal(mine.reset(), theirs.reset())
-    mine.close()
-    theirs.close()
-
-
-def test_stable_baselines3_reaches_some_members():
-    envs = adapted(render_mode="rgb_array")
-    envs.set_attr("mark", 3, indices=1)
-    assert envs.get_attr("mark", indices=[1]) == [3]
-    assert not envs.has_attr("mark")
-    assert envs.get_attr("render_mode") == ["rgb_array"] * MEMBERS
-    assert len(envs.env_method("reset", seed=1, indices=[0, 2])) == 2
-    assert envs.env_is_wrapped(gymnasium.wrappers.TimeLimit) == [False] * MEMBERS
-    envs.reset()
-    envs.env_method("set_reward_weights", tracking=0.0, indices=[1])
-    rewards = envs.step(np.zeros((MEMBERS, 50)))[1]
-    assert (rewards > 0.0).tolist() == [True, False, True]
-    picture = envs.render()
-    assert picture is not None
-    assert picture.ndim == 3
-
-
-def test_observations_reach_stable_baselines3_without_a_copy():
-    envs = adapted()
-    first = envs.reset()
-    second = envs.step(np.zeros((MEMBERS, 50)))[0]
-    third = envs.step(np.zeros((MEMBERS, 50)))[0]
-    assert np.shares_memory(first, third)
-    assert not np.shares_memory(first, second)
-
-
-def test_stable_baselines3_needs_new_episodes_in_the_same_step():
-    with pytest.raises(ValueError, match="make the environment with autoreset_mode='SameStep'"):
-        AdaptedVecEnv(make())
-
-
-STARTING = """
-import os, sys
-import numpy as np
-from musclegym.envs.processes import Reporting
-from musclegym.envs.vector import MuscleHumanoidVectorEnv
-from musclegym.policies.adapter import AdaptedVecEnv
-
-def start():
-    envs = MuscleHumanoidVectorEnv(2, processes=2, actuation="torque")
-    envs.reset(seed=0)
-    print(*[worker.process.pid for worker in envs._group._workers], flush=True)
-    return envs
-
-if GUARD:
-    envs = start()
-    os.kill(os.getpid(), 9)
-"""
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
-    script = tmp_path / "script.py"
-    script.write_text(STARTING.replace("GUARD", "__name__ == '__main__'"))
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
-    assert ran.returncode == -signal.SIGKILL
-    pids = [int(word) for word in ran.stdout.split()[-2:]]
-    deadline = time.monotonic() + 10.0
-    while any(map(is_running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(is_running, pids))
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_a_script_without_a_guard_is_told_what_it_lacks(tmp_path: Path):
-    script = tmp_path / "script.py"
-    script.write_text(STARTING.replace("GUARD", "True"))
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 1
-    assert "has died with exit code 1" in ran.stderr
-    assert "__main__" in ran.stderr.rsplit("RuntimeError", 1)[1]
+def test_an_interrupted_wait_leaves_no_stale_answer(two_processes: Any):
+    one = make()
+    for envs in (one, two_processes):
+        envs.reset(seed=0)
+    for worker in two_processes.unwrapped._group._workers:
+        worker.ask("step", 0)  # and Ctrl-C comes before the answer
+    assert_same(two_processes.reset(seed=1), one.reset(seed=1))
+    for actions in random_actions(one, 3):
+        assert_same(two_processes.step(actions), one.step(actions))
 
 
 def test_infos_of_groups_join_to_those_of_all():
