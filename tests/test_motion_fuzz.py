@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from musclegym.motion import read_motion
+from musclegym.motion.captions import read_annotations
 from musclegym.motion.clip import Clip
+from musclegym.motion.name_maps import read_map
 from musclegym.motion.npy import read_floats
 from tests import motion_fuzz
 
@@ -228,6 +230,16 @@ def test_rings_of_bones_are_refused(tmp_path):
     message = outcome(write(tmp_path / "ring", "asf", ring, 0))
     assert isinstance(message, str)
     assert "07.asf:15: every bone hangs, through its parents, from the root" in message
+
+
+def test_deep_brackets_in_other_files_are_refused_too(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"deep\.json:1: .*nested too deeply"):
+        read_annotations(path)
+    path.write_text("a = " + "[" * 100_000)
+    with pytest.raises(ValueError, match="must be TOML, but"):
+        read_map(path)
 
 
 def test_folders_and_missing_files_are_refused(tmp_path):

@@ -324,7 +324,7 @@ def test_broken_deepmimic_file_is_refused(write, record, message):
 
 
 def test_text_that_is_no_json_is_refused(write):
-    with pytest.raises(ValueError, match="is a JSON file, but"):
+    with pytest.raises(ValueError, match="must be JSON, but"):
         read_motion(write('{"Loop": "wrap", "Frames": [[0.1,', "clip.txt"))
     with pytest.raises(ValueError, match=r"clip\.txt:1: .*nested too deeply"):
         read_motion(write("[" * 100_000, "clip.txt"))

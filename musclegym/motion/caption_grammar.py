@@ -5,7 +5,6 @@ it, in which tense, in which words, and where the manner stands. All of them are
 seed, so the same seed gives the same sentences, and the mirrored label their mirror images.
 """
 
-import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from musclegym.motion.captions import Caption
+from musclegym.motion.text import read_json
 
 SUBJECTS = ("a person", "someone", "somebody", "a human")
 
@@ -208,7 +208,7 @@ def read_label(path: str | Path) -> Label:
         ValueError: if it does not hold the two numbers.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = read_json(Path(path))
         style, label = (
             tuple(STYLES)[int(record["style"])],
             label_of_name(BANDAI_CONTENTS[int(record["content"])]),

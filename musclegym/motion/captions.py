@@ -4,13 +4,14 @@ A text file has one caption per line: the sentence, its words with their parts o
 it is about, `a person waves#a/DET person/NOUN wave/VERB#0.0#0.0`; two zeros (or nan) mean the whole clip.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from musclegym.motion.text import read_json
 
 EXAMPLE = "a person waves#a/DET person/NOUN wave/VERB#0.0#0.0"
 SIDES = {"left": "right", "right": "left"}
@@ -166,10 +167,7 @@ def read_annotations(path: str | Path) -> dict[str, AnnotatedClip]:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is not such a list, with the entry, the rule and the cure.
     """
-    try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ValueError(f"{path}: annotations must be JSON, but {error}; fetch the file again") from error
+    entries = read_json(Path(path))
     if not isinstance(entries, dict):
         raise ValueError(
             f"{path}: annotations are an object of clips, but the file holds a "

@@ -5,14 +5,13 @@ A frame holds its duration [s], the root's position [m] and quaternion (wxyz), t
 in the zero pose.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from musclegym.motion.clip import Clip
-from musclegym.motion.text import LARGEST, RATES, check_rate, read_text
+from musclegym.motion.text import LARGEST, RATES, check_rate, read_json
 from musclegym.rotation import Array
 
 # name, parent, numbers in a frame, offset from the parent [m] (the skeleton of humanoid3d.txt in the
@@ -73,38 +72,6 @@ def read_deepmimic(path: Path, *, fps: float | None = None) -> Clip:
     count = max(round(own_times[-1] * rate), 1)
     times = np.linspace(0.0, own_times[-1], count + 1) if loop == "wrap" else np.arange(count + 1) / rate
     return unevenly.sampled(own_times, times, rate)
-
-
-def read_json(path: Path) -> object:
-    """Return what a JSON file holds.
-
-    Raises:
-        ValueError: if it is no JSON, is nested too deeply, or has an object with a key twice.
-    """
-    text = read_text(path)
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        line, fault = error.lineno, error.msg
-    except RecursionError:
-        line, fault = 1, "its brackets are nested too deeply"
-    except ValueError as error:
-        line, fault = 1, str(error)
-    raise ValueError(
-        f"{path}:{line}: a DeepMimic motion is a JSON file, but {fault}; the file is damaged: get it again"
-    )
-
-
-def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return the object of these keys and values.
-
-    Raises:
-        ValueError: if a key stands twice.
-    """
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("an object of it has a key twice")
-    return record
 
 
 def read_frames(path: Path, rows: list[object]) -> Array:

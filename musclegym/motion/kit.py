@@ -10,7 +10,6 @@ frames a second), unless features.json, which `musclegym data features` writes, 
 image of clip NAME is called MNAME.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from musclegym.motion.captions import Caption, read_captions
 from musclegym.motion.joint_sets import HUMANML3D, KIT, JointSet
 from musclegym.motion.kit_features import JointFeatures
 from musclegym.motion.npy import read_floats
-from musclegym.motion.text import read_text
+from musclegym.motion.text import read_json, read_text
 from musclegym.rotation import Array
 
 SPLITS = ("train", "val", "test")
@@ -124,7 +123,7 @@ def rate_and_unit(path: Path, joint_set: JointSet) -> tuple[float, float]:
     if not path.is_file():
         return joint_set.fps, joint_set.unit
     try:
-        about = json.loads(read_text(path))
+        about = read_json(path)
         fps, unit = float(about["fps"]), float(about["unit"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(

@@ -159,7 +159,7 @@ def read_map(path: Path) -> Family:
         )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # tomllib.TOMLDecodeError and UnicodeDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ValueError(f"{path}: a mapping must be TOML, but {error}; correct that place") from error
     unknown = [key for key in content if key not in ("name", "joints", "t_pose")]
     joints, turns = content.get("joints", {}), content.get("t_pose", {})

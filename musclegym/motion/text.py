@@ -7,8 +7,10 @@ memory of its file. Every reader's time grows in proportion to the file.
 """
 
 import codecs
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 MAX_BYTES = 2**30
 LARGEST = 1e6
@@ -49,6 +51,36 @@ def read_text(path: Path) -> str:
     if not text.strip():
         raise ValueError(f"{path}:1: a motion file holds text, but this one is empty; get it again")
     return text
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        ValueError: if it is no JSON, is nested too deeply, or has an object with a key twice.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        line, fault = error.lineno, error.msg
+    except RecursionError:
+        line, fault = 1, "its brackets are nested too deeply"
+    except ValueError as error:
+        line, fault = 1, str(error)
+    raise ValueError(f"{path}:{line}: this must be JSON, but {fault}; the file is damaged: get it again")
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values.
+
+    Raises:
+        ValueError: if a key stands twice.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("an object of it has a key twice")
+    return record
 
 
 def without_comments(text: str) -> list[str]:
