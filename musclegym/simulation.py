@@ -26,9 +26,9 @@ from musclegym.urdf import urdf
 
 GROUND_HALF_EXTENTS = (500.0, 0.5, 500.0)
 """An even ground is a box, whose contacts with the feet's boxes have up to four points at once [m]."""
-FIELD_CELLS = 32
+FIELD_CELLS = 24
 """An uneven ground is a patch of this many cells to either side, which follows the body."""
-FIELD_STRAY = 16
+FIELD_STRAY = 8
 """Cells that the root may be away from the middle of the patch."""
 FARTHEST = 1e6
 """Cells that the patch follows the root, as far as the engine's single precision tells cells apart."""

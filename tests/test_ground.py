@@ -200,7 +200,7 @@ def test_a_block_that_slides_far_stays_on_uneven_ground():
     simulation = Simulation(block(), HZ, ground)
     place(simulation)
     _, _, gap = run(simulation, 2.0)
-    assert np.hypot(simulation.links[0], simulation.links[2]) > 16 * ground.cell * 4
+    assert np.hypot(simulation.links[0], simulation.links[2]) > 4.0  # the patch reaches 1.5 m
     assert gap > -2e-3
     assert gaps(simulation).min() < 5e-3
 
