@@ -12,6 +12,7 @@ import gymnasium
 
 if TYPE_CHECKING:
     from musclegym.body import Body, load_body, stable_pd
+    from musclegym.mass_xml_writer import write_body
     from musclegym.motion import Clip, Motion, load_motion, read_motion, retarget, write_bvh
     from musclegym.motion.library import MotionLibrary
     from musclegym.muscle.oracle import solve_activation
@@ -29,6 +30,7 @@ __all__ = [
     "retarget",
     "solve_activation",
     "stable_pd",
+    "write_body",
     "write_bvh",
 ]
 
@@ -44,6 +46,7 @@ _MODULE_OF = {
     "retarget": "musclegym.motion",
     "write_bvh": "musclegym.motion",
     "solve_activation": "musclegym.muscle.oracle",
+    "write_body": "musclegym.mass_xml_writer",
 }
 
 # In a checkout the folders envs/, pretrain/ and policies/ lie beside this one; a wheel has them inside.

@@ -18,7 +18,7 @@ from musclegym.dynamics import (
     make_workspace,
     stable_pd_spring,
 )
-from musclegym.mass_xml import MASS_GRAVITY, Transmission, load_mass_muscles, load_mass_skeleton
+from musclegym.mass_xml import Transmission, load_mass_gravity, load_mass_muscles, load_mass_skeleton
 from musclegym.muscle.path import MuscleSet, Paths
 from musclegym.muscle.transmission import MuscleBuffers, make_muscle_buffers, muscle_torques
 from musclegym.rotation import Array
@@ -317,7 +317,7 @@ def load_body(
         )
     skeleton = load_mass_skeleton(path)
     muscle_set = no_muscles() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)
-    return Body(path.stem, skeleton, muscle_set.with_strength(strength), MASS_GRAVITY)
+    return Body(path.stem, skeleton, muscle_set.with_strength(strength), load_mass_gravity(path))
 
 
 def load_human_body(

@@ -1,7 +1,8 @@
 """Read bodies of the MASS family: a skeleton file (human.xml) and a muscle file (muscle284.xml).
 
 World axes are as ours. The format is that of the released MASS code (Lee et al. 2019, Scalable
-muscle-actuated human simulation and control, ACM TOG 38:73).
+muscle-actuated human simulation and control, ACM TOG 38:73). `musclegym.mass_xml_writer` writes it, and says
+which attributes of our own are read here.
 """
 
 from pathlib import Path
@@ -69,6 +70,16 @@ def load_mass_skeleton(path: Path) -> Skeleton:
     )
 
 
+def load_mass_gravity(path: Path) -> float:
+    """Return the acceleration of free fall that a skeleton file states, or that of the released code [m/s^2].
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no finite number.
+    """
+    return optional_number(read_xml(path), "gravity", MASS_GRAVITY, path)
+
+
 def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission = "consistent") -> MuscleSet:
     """Read a muscle file for `skeleton`.
 
@@ -102,7 +113,8 @@ def load_mass_muscles(path: Path, skeleton: Skeleton, transmission: Transmission
         max_isometric_force=np.array([numbers(unit, "f0", 1, path)[0] for unit in units]),
         optimal_fibre_length=np.array([numbers(unit, "lm", 1, path)[0] for unit in units]) * length,
         tendon_slack_length=np.array([numbers(unit, "lt", 1, path)[0] for unit in units]) * length,
-        pennation_angle=np.zeros(len(units)),  # the files carry it, the released code does not use it
+        # The format's own pen_angle is not used by the released code.
+        pennation_angle=np.array([optional_number(unit, "pennation", 0.0, path) for unit in units]),
         force_weight=np.tile([1.0, 0.0], (len(points), 1)) if transmission == "mass" else None,
     )
 
@@ -113,15 +125,30 @@ def rest_path(unit: ElementTree.Element, skeleton: Skeleton, path: Path) -> tupl
     points = np.array([numbers(waypoint, "p", 3, path) for waypoint in waypoints]).reshape(-1, 3)
     bodies, weights = np.full((len(points), 2), -1), np.zeros((len(points), 2))
     for index, waypoint in enumerate(waypoints):
-        name = required(waypoint, "body", path)
-        if name not in skeleton.body_names:
+        body = waypoint_body(unit, skeleton, required(waypoint, "body", path), path)
+        if waypoint.get("weight") is None:
+            inner = 0 < index < len(points) - 1
+            bodies[index], weights[index] = carriers(skeleton, body, points[index], inner)
+            continue
+        weight, second = numbers(waypoint, "weight", 1, path)[0], waypoint.get("second")
+        if not (0.0 <= weight <= 1.0 if second else weight == 1.0):
             raise ValueError(
-                f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} "
-                f"has one on {name!r}; the bodies are {', '.join(skeleton.body_names)}"
+                f"{path}: 'weight' of Waypoint must be between 0 and 1, and 1 without a 'second' body, but "
+                f"muscle {unit.get('name')!r} has {weight}; correct it"
             )
-        inner = 0 < index < len(points) - 1
-        bodies[index], weights[index] = carriers(skeleton, skeleton.body(name), points[index], inner)
+        bodies[index] = body, waypoint_body(unit, skeleton, second, path) if second else -1
+        weights[index] = weight, 1.0 - weight
     return points, bodies, weights
+
+
+def waypoint_body(unit: ElementTree.Element, skeleton: Skeleton, name: str, path: Path) -> int:
+    """Return the index of a body that carries a waypoint."""
+    if name not in skeleton.body_names:
+        raise ValueError(
+            f"{path}: every waypoint must lie on a body of the skeleton, but muscle {unit.get('name')!r} "
+            f"has one on {name!r}; the bodies are {', '.join(skeleton.body_names)}"
+        )
+    return skeleton.body_names.index(name)
 
 
 def carriers(
@@ -203,6 +230,11 @@ def numbers(element: ElementTree.Element, key: str, count: int, path: Path) -> A
     return values
 
 
+def optional_number(element: ElementTree.Element, key: str, missing: float, path: Path) -> float:
+    """Return a finite number, or `missing` where the element does not state it."""
+    return missing if element.get(key) is None else float(numbers(element, key, 1, path)[0])
+
+
 def flag(element: ElementTree.Element, key: str, words: tuple[str, str], path: Path) -> bool:
     """Return whether an attribute says the second of two words; without it, it says the first."""
     word = element.get(key, words[0])
@@ -274,6 +306,20 @@ def joint_limits(
 
 def shape(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Array]:
     """Return box edges (3,) [m] and inertia (3, 3) [kg m^2] of a body; contact sees the bounding box."""
+    size, inertia = solid(body, mass, path)
+    if body.get("inertia") is not None:
+        xx, yy, zz, xy, xz, yz = numbers(body, "inertia", 6, path)
+        inertia = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return size, inertia
+
+
+def inertia_numbers(inertia: Array) -> Array:
+    """Return an inertia (3, 3) as the six numbers of the attribute `inertia`: xx yy zz xy xz yz."""
+    return np.concatenate([np.diag(inertia), inertia[[0, 0, 1], [1, 2, 2]]])
+
+
+def solid(body: ElementTree.Element, mass: float, path: Path) -> tuple[Array, Array]:
+    """Return bounding box (3,) [m] and inertia (3, 3) [kg m^2] of the uniform solid that a body states."""
     kind = required(body, "type", path)
     if kind == "Box":
         size = numbers(body, "size", 3, path)
