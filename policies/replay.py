@@ -13,6 +13,7 @@ import tyro
 from PIL import Image
 from tqdm import tqdm
 
+from musclegym.motion import clip_of, write_bvh
 from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.episodes import Actor, open_policy, play
 from musclegym.policies.recording import Recorder, Recording
@@ -33,6 +34,9 @@ class ReplayConfig:
 
     page: bool = True
     """Whether to write a page of plots beside it, with the ending .html."""
+
+    bvh: bool = False
+    """Whether to write the body's motion beside it, with the ending .bvh, for Blender and other programs."""
 
     phase: float = 0.0
     """Where in the motion to begin, in [0, 1)."""
@@ -96,7 +100,7 @@ class ReplayConfig:
 
 
 def replay(config: ReplayConfig) -> int:
-    """Write a film of one episode and a page about it, and return its length in control steps."""
+    """Write a film of one episode, a page about it and its BVH; return its length in control steps."""
     environment, actor = open_policy(config.policy, config.environment, "rgb_array", config.world())
     control_hz = environment.metadata["render_fps"]
     steps = max(1, round(config.seconds * control_hz))
@@ -106,6 +110,9 @@ def replay(config: ReplayConfig) -> int:
     if config.page:
         title = f"Replay of {config.policy}"
         write_page(config.out.with_suffix(".html"), recording, title, config.out)
+    if config.bvh:
+        clip = clip_of(recording.body.skeleton, recording.q, 1.0 / recording.step_time, config.out.stem)
+        write_bvh(config.out.with_suffix(".bvh"), clip)
     return len(recording.time)
 
 

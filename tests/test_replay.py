@@ -13,7 +13,8 @@ from gymnasium.wrappers import RecordVideo
 from PIL import Image
 
 import musclegym
-from musclegym.motion import load_motion
+from musclegym.motion import load_motion, read_motion
+from musclegym.motion.body_clip import poses_of
 from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.recording import Recording
 from musclegym.policies.replay import ReplayConfig, replay, save_animation
@@ -107,6 +108,18 @@ def test_an_episode_without_a_motion_is_filmed_too(tmp_path):
     text = out.with_suffix(".html").read_text(encoding="utf-8")
     assert "Knee flexion" in text
     assert "left, motion" not in text
+
+
+def test_what_a_policy_did_comes_back_from_its_bvh(tmp_path, human):
+    out = tmp_path / "zero.gif"
+    steps = replay(
+        ReplayConfig("zero", out=out, page=False, bvh=True, seconds=0.3, width=64, environment=TORQUE)
+    )
+    clip = read_motion(out.with_suffix(".bvh"))
+    assert (len(clip.root), clip.fps) == (steps, 30.0)
+    q = poses_of(clip, human.skeleton)
+    assert q is not None
+    assert np.abs(q[:, 4]).max() < 0.2  # the pelvis stays near its height
 
 
 def test_replay_makes_an_animation_without_a_page(tmp_path):
