@@ -4,8 +4,11 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from musclegym.motion import load_motion
 from musclegym.motion.data import main
 from musclegym.motion.labels import Labels
 from musclegym.motion.library_build import Build, LibraryConfig, build_library, own_folder, save_library
+from musclegym.motion.library_parts import WORTH_IT
 from musclegym.motion.load import embedded_files
 from musclegym.motion.sources import find_sources
 from tests.libraries import clip_of, library_of, swinging
@@ -99,10 +103,36 @@ def test_library_opened_before_a_change_can_still_be_read(folder, tmp_path):
     np.testing.assert_array_equal(library.states(0), before)
 
 
-def test_number_of_workers_does_not_change_a_byte(tmp_path):
-    build_library((), tmp_path / "one", BODY)
-    build_library((), tmp_path / "two", BODY, workers=2)
+@pytest.fixture
+def many(tmp_path) -> Path:
+    """A folder of as many motions as two processes are worth starting for."""
+    kick = embedded_files()["kick"].read_bytes()
+    (tmp_path / "many").mkdir()
+    for number in range(2 * WORTH_IT):
+        (tmp_path / "many" / f"kick{number}.txt").write_bytes(kick)
+    return tmp_path / "many"
+
+
+def test_number_of_workers_does_not_change_a_byte(many, tmp_path):
+    build_library([many], tmp_path / "one", BODY)
+    build_library([many], tmp_path / "two", BODY, workers=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_command_killed_at_ten_moments_ends_byte_for_byte_as_one_that_was_not(many, tmp_path):
+    words = [sys.executable, "-c", "from musclegym.cli import main; main()"]
+    words += ["data", "build", str(many), "--workers", "2", "--cache"]
+    begin = time.perf_counter()
+    subprocess.run([*words, str(tmp_path / "whole")], check=True, capture_output=True)
+    duration = time.perf_counter() - begin
+    for moment in np.random.default_rng(0).uniform(0.2 * duration, duration, 10):
+        command = subprocess.Popen([*words, str(tmp_path / "cache")], stdout=PIPE, stderr=PIPE)
+        time.sleep(moment)
+        command.kill()
+        command.communicate()
+    subprocess.run([*words, str(tmp_path / "cache")], check=True, capture_output=True)
+    assert contents(tmp_path / "cache") == contents(tmp_path / "whole")
 
 
 def build_and_die(folder: Path, cache: Path, seconds: float) -> bool:

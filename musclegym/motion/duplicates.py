@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy.spatial import KDTree
 
 from musclegym.motion.augment import mirror_maps
@@ -44,7 +45,7 @@ def find_twins(saved: SavedClips, skeleton: Skeleton, fps: float) -> list[tuple[
     frame = np.concatenate(frames)
     if len(np.unique(clip)) < 2:
         return []
-    poses = np.concatenate([clip[moments] for clip, moments in zip(angles, frames, strict=True)])
+    poses = np.concatenate([own[moments] for own, moments in zip(angles, frames, strict=True)])
     asked = np.flatnonzero((frame - half) % (grid * max(1, round(ASKED / EVERY))) == 0)
     mirror = mirror_maps(skeleton)[0][joints, joints].astype(np.float32)
     pairs: set[tuple[int, int]] = set()
@@ -82,12 +83,27 @@ def neighbours(
     yield from zip(asked[rows[near]].tolist(), others[near].tolist(), strict=True)
 
 
+@njit(cache=True)
 def shared(span: Array32, clip: Array32, start: int, shift: int) -> bool:
     """Whether a clip (frame, angle) has a span (frame, angle) of moving joints, near its frame `start`."""
-    if span.std(axis=0).max() < MOVING:
-        return False
-    for begin in range(max(0, start - shift), min(len(clip) - len(span), start + shift) + 1):
-        difference = span - clip[begin : begin + len(span)]
-        if (difference**2).mean(axis=1).max() < SAME**2:
-            return True
+    for begin in range(max(0, start - shift), min(clip.shape[0] - span.shape[0], start + shift) + 1):
+        frame = 0
+        while frame < span.shape[0]:
+            square = 0.0
+            for angle in range(span.shape[1]):
+                square += (span[frame, angle] - clip[begin + frame, angle]) ** 2
+            if square > SAME**2 * span.shape[1]:
+                break
+            frame += 1
+        if frame == span.shape[0]:
+            return moves(span)
     return False
+
+
+@njit(cache=True)
+def moves(span: Array32) -> bool:
+    """Whether some joint angle of a span (frame, angle) varies by more than `MOVING`."""
+    largest = 0.0
+    for angle in range(span.shape[1]):
+        largest = max(largest, span[:, angle].std())
+    return largest > MOVING

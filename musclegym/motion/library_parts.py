@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
 Outcome = ClipData | str
 """What became of a source: its clip, or why it could not be read."""
-WORTH_IT = 8
+WORTH_IT = 32
 """Files for which starting one more process pays."""
 
 
