@@ -22,8 +22,9 @@ from musclegym.body import load_body
 from musclegym.manifest import core_count, environment_record, write_json
 from musclegym.motion.augment import NONE, Augmentation
 from musclegym.motion.labels import Labels
-from musclegym.motion.library_build import build_library, save_library
+from musclegym.motion.library_build import build_library
 from musclegym.motion.library_files import ClipData, SavedClips
+from musclegym.motion.library_write import save_library
 
 BATCH = 256
 AUGMENTATIONS = {

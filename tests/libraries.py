@@ -8,8 +8,8 @@ import numpy as np
 from musclegym.body import Body
 from musclegym.motion.labels import Labels
 from musclegym.motion.library import MotionLibrary
-from musclegym.motion.library_build import save_library
 from musclegym.motion.library_files import ClipData
+from musclegym.motion.library_write import save_library
 from musclegym.motion.splits import SplitConfig
 from musclegym.rotation import Array
 

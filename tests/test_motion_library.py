@@ -15,11 +15,12 @@ import pytest
 
 from musclegym import MotionLibrary
 from musclegym.body import load_body
-from musclegym.motion import load_motion
+from musclegym.motion import load_motion, write_bvh
 from musclegym.motion.data import main
 from musclegym.motion.labels import Labels
-from musclegym.motion.library_build import Build, LibraryConfig, build_library, own_folder, save_library
+from musclegym.motion.library_build import Build, LibraryConfig, build_library
 from musclegym.motion.library_parts import WORTH_IT
+from musclegym.motion.library_write import own_folder, save_library
 from musclegym.motion.load import embedded_files
 from musclegym.motion.sources import find_sources
 from tests.libraries import clip_of, library_of, swinging
@@ -232,6 +233,29 @@ def test_library_of_another_body_or_none_is_refused(folder, tmp_path):
         MotionLibrary(tmp_path / "cache", load_body("human", height=2.0))
     with pytest.raises(FileNotFoundError, match="make one with musclegym data build"):
         MotionLibrary(tmp_path / "nothing")
+
+
+def test_table_of_labels_changes_how_files_are_read(folder, tmp_path):
+    write_bvh(folder / "swing.bvh", load_motion("kick", BODY))
+    build_library([folder], tmp_path / "cache", BODY)
+    table = tmp_path / "labels.csv"
+    table.write_text("pattern,fps,activity\n*/swing.bvh,20,gesture\n")
+    report = build_library([folder], tmp_path / "cache", BODY, LibraryConfig(labels=table))
+    assert report.made == 1
+    clip = next(
+        clip for clip in MotionLibrary(tmp_path / "cache").clips if clip.source == "motions/swing.bvh"
+    )
+    assert (clip.source_fps, clip.labels.activity) == (20.0, "gesture")
+    table.write_text("pattern,fps,activity\n*/swing.bvh,20,sport\n")
+    assert build_library([folder], tmp_path / "cache", BODY, LibraryConfig(labels=table)).made == 0
+
+
+def test_cut_off_frames_are_refused(tmp_path):
+    library = library_of(tmp_path / "cache", BODY, [clip_of(swinging(BODY, 31))])
+    frames = library.saved.folder / "frames.npy"
+    frames.write_bytes(frames.read_bytes()[:-4])
+    with pytest.raises(ValueError, match="delete the folder of the library and build it again"):
+        MotionLibrary(tmp_path / "cache")
 
 
 def test_another_rate_makes_every_clip_anew(folder, tmp_path):

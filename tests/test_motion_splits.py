@@ -8,7 +8,14 @@ import pytest
 
 from musclegym.body import load_body
 from musclegym.motion.augment import mirrored
-from musclegym.motion.labels import Labels, activity_of, label_all, read_label_table, skeleton_mark
+from musclegym.motion.labels import (
+    Labels,
+    activity_of,
+    label_all,
+    read_label_table,
+    reading_of,
+    skeleton_mark,
+)
 from musclegym.motion.library import MotionLibrary
 from musclegym.motion.sources import find_sources
 from musclegym.motion.splits import SPLITS, SplitConfig, assign
@@ -71,6 +78,11 @@ def test_table_overrides_labels(tmp_path):
         ("ann", "other"),
         ("ann", "jump"),
     ]
+    table.write_text("pattern,fps,unit\n*/salsa/*,60,\n*,,0.01\n")
+    assert reading_of("dance/salsa/01.bvh", read_label_table(table)) == {"fps": 60.0, "unit": 0.01}
+    table.write_text("pattern,fps\n*,60\n*,-1\n")
+    with pytest.raises(ValueError, match=r"labels\.csv:3: fps must be a positive number, but is '-1'"):
+        read_label_table(table)
     for text in ("pattern,who\n", "subject\n", "pattern,subject\nx,y,z\n"):
         table.write_text(text)
         with pytest.raises(ValueError, match="a table of labels has the column pattern"):

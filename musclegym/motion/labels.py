@@ -20,7 +20,7 @@ A table (`read_label_table`) overrides the rules where they are wrong.
 import csv
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -39,6 +39,7 @@ WORDS = {  # activity -> words that name it; the first activity with a word in t
 }
 OTHER = "other"
 TABLE_COLUMNS = ("subject", "activity", "recording", "content", "style")
+READING_COLUMNS = ("fps", "unit")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def skeleton_mark(data: bytes) -> str:
     )
 
 
-def label_all(marks: Mapping[str, str], table: list[dict[str, str]]) -> dict[str, Labels]:
+def label_all(marks: Mapping[str, str], table: Sequence[Mapping[str, str]]) -> dict[str, Labels]:
     """Return source -> labels.
 
     Args:
@@ -124,14 +125,15 @@ def label_all(marks: Mapping[str, str], table: list[dict[str, str]]) -> dict[str
 
 
 def read_label_table(path: Path) -> list[dict[str, str]]:
-    """Read a CSV table that overrides labels.
+    """Read a CSV table that overrides labels, and what files say of their frame rate and unit.
 
     Its first row names the columns: `pattern`, which sources a row is about, as in `bandai/*_run_*`, and any
-    of `subject`, `activity`, `recording`, `content` and `style`. An empty cell leaves what the rules say.
+    of `subject`, `activity`, `recording`, `content` and `style`, and of `fps` [1/s] and `unit` [m], with
+    which a file is read instead of its own. An empty cell leaves what the rules or the file say.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a column is unknown or `pattern` is missing.
+        ValueError: if a column is unknown, `pattern` is missing, or a rate or unit is no positive number.
     """
     if not path.is_file():
         raise FileNotFoundError(f"a table of labels must be a file, but {path} is none; check the path")
@@ -139,10 +141,24 @@ def read_label_table(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(stream)
         columns = list(reader.fieldnames or ())
         rows = list(reader)
-    unknown = [column for column in columns if column not in ("pattern", *TABLE_COLUMNS)]
+    unknown = [c for c in columns if c not in ("pattern", *TABLE_COLUMNS, *READING_COLUMNS)]
     if "pattern" not in columns or unknown or any(None in row for row in rows):
         raise ValueError(
-            f"{path}: a table of labels has the column pattern and some of {', '.join(TABLE_COLUMNS)}, and "
-            f"no row longer than the first, but its columns are {', '.join(columns) or 'none'}; correct it"
+            f"{path}: a table of labels has the column pattern and some of "
+            f"{', '.join((*TABLE_COLUMNS, *READING_COLUMNS))}, and no row longer than the first, but its "
+            f"columns are {', '.join(columns) or 'none'}; correct it"
         )
-    return [{key: (value or "").strip() for key, value in row.items()} for row in rows]
+    table = [{key: (value or "").strip() for key, value in row.items()} for row in rows]
+    for number, row in enumerate(table, start=2):
+        for column in READING_COLUMNS:
+            if row.get(column) and not re.fullmatch(r"0*[1-9]\d*(\.\d*)?|0*\.0*[1-9]\d*", row[column]):
+                raise ValueError(
+                    f"{path}:{number}: {column} must be a positive number, but is {row[column]!r}; correct it"
+                )
+    return table
+
+
+def reading_of(name: str, table: Sequence[Mapping[str, str]]) -> dict[str, float]:
+    """Return frame rate `fps` [1/s] and `unit` [m] that a source is to be read with, where a table says."""
+    rows = [row for row in table if fnmatchcase(name, row["pattern"])]
+    return {column: float(row[column]) for row in rows for column in READING_COLUMNS if row.get(column)}

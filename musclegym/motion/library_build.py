@@ -9,8 +9,7 @@ depends neither on the order of work nor on interruptions.
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,19 @@ from tqdm import tqdm
 
 import musclegym
 from musclegym.body import Body
-from musclegym.manifest import plain, write_json, write_whole
-from musclegym.motion.labels import Labels, label_all, read_label_table, skeleton_mark
+from musclegym.manifest import plain, write_whole
+from musclegym.motion.labels import Labels, label_all, read_label_table, reading_of, skeleton_mark
 from musclegym.motion.library_files import (
     FORMAT,
     ClipData,
     SavedClips,
     read_manifest,
-    write_clips,
 )
 from musclegym.motion.library_parts import Job, make_clips, packed, unpacked
+from musclegym.motion.library_write import LOCK, PARTS, clean, own_folder, publish
 from musclegym.motion.name_maps import read_map
 from musclegym.motion.sources import find_sources
-from musclegym.motion.splits import SplitConfig, make_splits
-from musclegym.skeleton import Skeleton
-
-LOCK, PARTS, MANIFEST = "build.lock", "parts", "manifest.json"
+from musclegym.motion.splits import SplitConfig
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class LibraryConfig:
     """Cut-off of a Butterworth low-pass filter without delay, usually 6 to 10 [Hz]; by default none."""
 
     labels: Path | None = None
-    """CSV table that overrides what names tell of the motions: pattern, subject, activity, recording, ..."""
+    """CSV table that overrides what names and files tell of motions: the column pattern, and any of subject,
+    activity, recording, content, style, fps and unit."""
 
     split: SplitConfig = field(default_factory=SplitConfig)
     """How clips are divided into training, validation and test."""
@@ -111,25 +108,6 @@ def build_library(
         return Build(cache, sources, body, config).run(workers, progress)
 
 
-def own_folder(cache: Path) -> Path:
-    """Make the folder of a cache; refuse one that holds something else."""
-    cache.mkdir(parents=True, exist_ok=True)
-    others = sorted(path.name for path in cache.iterdir() if not belongs(path))
-    if others:
-        raise ValueError(
-            f"a motion library needs a folder of its own, but {cache} holds {', '.join(others[:5])}; name a "
-            f"new one, e.g. {cache / 'library'}"
-        )
-    return cache
-
-
-def belongs(path: Path) -> bool:
-    """Whether a path in a cache is one that builds make."""
-    return path.name in (LOCK, PARTS, MANIFEST) or path.name.startswith(
-        ("clips-", ".clips-", f".{MANIFEST}.")
-    )
-
-
 class Build:
     """One build of a cache, by the process that holds its lock."""
 
@@ -148,7 +126,7 @@ class Build:
             "low_pass": config.low_pass,
             "code": code_hash(),
         }
-        self.job = Job(body, config.fps, config.mapping, config.low_pass)
+        self.job = Job(body, config.fps, config.mapping, config.low_pass, self.table)
         self.marks: dict[str, str] = {}
         self.keys = {name: self.look_at(name, path) for name, path in sources.items()}
         self.before = read_manifest(cache) or {}
@@ -159,7 +137,8 @@ class Build:
         """Return the key of a source: a hash of its name and bytes, its skeleton file's, and the recipe."""
         data = path.read_bytes()
         self.marks[name] = skeleton_mark(data)
-        digest = hashlib.sha256(json.dumps([name, self.recipe], sort_keys=True).encode())
+        made_with = [name, self.recipe, reading_of(name, self.table)]
+        digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
         digest.update(data)
         if path.suffix.lower() == ".amc":
             for skeleton in sorted(path.parent.glob("*.[aA][sS][fF]")):
@@ -248,84 +227,6 @@ class Build:
                 data = unpacked(self.part(name).read_bytes())
                 assert isinstance(data, ClipData)
             yield name, key, labels[name], data
-
-
-def publish(
-    cache: Path,
-    wanted: Mapping[str, Any],
-    clips: Iterable[tuple[str, str, Labels, ClipData]],
-    lengths: Mapping[str, int],
-    skeleton: Skeleton,
-) -> dict[str, Any]:
-    """Write clips into a new folder of a cache, and the manifest that names it.
-
-    Args:
-        cache: the library's folder.
-        wanted: what the manifest says the library is made of.
-        clips: name and key of the source, labels and numbers of each clip.
-        lengths: frames of each, by the names of the sources.
-        skeleton: whose motion it is.
-
-    Returns:
-        The manifest.
-    """
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
-    folder, scratch = cache / f"clips-{digest}", cache / f".clips-{digest}"
-    for leftover in (folder, scratch):
-        shutil.rmtree(leftover, ignore_errors=True)
-    scratch.mkdir()
-    frames = sum(lengths.values())
-    write_clips(scratch, clips, frames, 2 * skeleton.n_dofs)
-    config, fps = SplitConfig(**wanted["split"]), wanted["recipe"]["fps"]
-    write_json(scratch / "splits.json", make_splits(SavedClips(scratch), skeleton, fps, config))
-    scratch.rename(folder)
-    manifest = {**wanted, "folder": folder.name, "clips": len(lengths), "frames": frames}
-    write_json(cache / MANIFEST, manifest)
-    return manifest
-
-
-def save_library(
-    cache: str | Path,
-    clips: Mapping[str, tuple[Labels, ClipData]],
-    body: Body,
-    fps: float,
-    split: SplitConfig | None = None,
-) -> None:
-    """Write a library of clips that come from no files, such as computed ones.
-
-    Args:
-        cache: folder of the library; what was in it is replaced.
-        clips: name -> labels and numbers.
-        body: whose motion they are.
-        fps: their rate [1/s].
-        split: how they are divided.
-
-    Raises:
-        ValueError: if the folder holds something else.
-    """
-    cache = own_folder(Path(cache))
-    keys = {name: hashlib.sha256(data.states.tobytes()).hexdigest() for name, (_, data) in clips.items()}
-    wanted = {
-        "format": FORMAT,
-        "musclegym": musclegym.__version__,
-        "body": body.name,
-        "recipe": {"fps": fps, "body": body.skeleton_hash},
-        "split": asdict(split or SplitConfig()),
-        "labels": [],
-        "sources": keys,
-        "errors": {},
-    }
-    entries = ((name, keys[name], labels, data) for name, (labels, data) in clips.items())
-    lengths = {name: len(data.states) for name, (_, data) in clips.items()}
-    with FileLock(cache / LOCK):
-        clean(cache, publish(cache, plain(wanted), entries, lengths, body.skeleton)["folder"])
-
-
-def clean(cache: Path, folder: str) -> None:
-    """Remove all but the manifest, the lock and the folder of clips that the manifest names."""
-    for path in cache.iterdir():
-        if path.name not in (LOCK, MANIFEST, folder):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def code_hash() -> str:

@@ -214,12 +214,21 @@ class FrameFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Map a file."""
+        """Map a file.
+
+        Raises:
+            ValueError: if it is shorter or longer than its header says.
+        """
         with path.open("rb") as stream:
             npy.read_magic(stream)
             shape, _, kind = npy.read_array_header_1_0(stream)
             offset = stream.tell()
             self.map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        if len(self.map) != offset + np.prod(shape) * kind.itemsize:
+            raise ValueError(
+                f"{path} must have {shape[0]} frames of {shape[1]} numbers, but its {len(self.map)} bytes "
+                f"are others; delete the folder of the library and build it again"
+            )
         self.rows: Array32 = np.frombuffer(self.map, dtype=kind, offset=offset).reshape(shape)
         self.read = 0
 

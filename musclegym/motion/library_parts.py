@@ -1,7 +1,7 @@
 """Turning motion files into the clips of a library, in several processes."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musclegym.body import Body
+from musclegym.motion.labels import reading_of
 from musclegym.motion.library_files import ClipData
 from musclegym.motion.load import read_motion
 from musclegym.motion.low_pass import low_pass
@@ -25,6 +26,7 @@ class Job(NamedTuple):
     fps: float  # frame rate of the library [1/s]
     mapping: Path | None = None  # TOML file for skeletons of no known family
     low_pass: float | None = None  # cut-off [1/s]
+    table: Sequence[Mapping[str, str]] = ()  # rows of `read_label_table`
 
 
 Outcome = ClipData | str
@@ -49,7 +51,8 @@ def make_clip(source: tuple[str, Path], job: Job) -> Outcome:
     """Read and retarget a file; what is wrong comes back as text, with `name` in place of the path."""
     name, path = source
     try:
-        clip = read_motion(path)
+        reading = reading_of(name, job.table)
+        clip = read_motion(path, fps=reading.get("fps"), unit=reading.get("unit"))
         clip = clip if job.low_pass is None else low_pass(clip, job.low_pass)
         return clip_data(retarget(clip, job.body, job.fps, mapping=job.mapping), clip.fps)
     except (ValueError, OSError) as error:
