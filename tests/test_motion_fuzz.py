@@ -137,6 +137,7 @@ def test_the_corpus_is_large():
             + "}\n" * 50_001
             + "MOTION\nFrames: 0\nFrame Time: 1\n",
         ),
+        ("braces.bvh", "HIERARCHY\n" + "{" * 3_000_000 + "\nMOTION\nFrames: 0\nFrame Time: 1\n"),
         ("deep.json", '{"Loop": "none", "Frames": ' + "[" * 200_000 + "]" * 200_000 + "}"),
         ("objects.json", '{"a":' * 100_000),
         ("digits.json", '{"Frames": [[' + "9" * 1_000_000 + "]]}"),

@@ -1,6 +1,7 @@
 """The HIERARCHY of BVH files: brought into one spelling, parsed by the `bvh` package, and checked."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from musclegym.motion.text import is_number
 
 KEYS = ("HIERARCHY", "ROOT", "JOINT", "END", "{", "}", "OFFSET", "CHANNELS")
 OPENING = ("ROOT", "JOINT", "END")
-MAX_JOINTS = 1000
-MAX_LENGTH = 1_000_000  # the `bvh` package reads its text letter by letter, one million in half a second
+MAX_NODES = 2000  # joints and end sites
+MAX_LENGTH = 2_000_000  # the `bvh` package reads letter by letter, one million in half a second
 CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
 
 
@@ -70,39 +71,54 @@ def normalise(path: Path, lines: list[str]) -> tuple[str, int]:
     Raises:
         ValueError: if braces do not match, a line is no statement of a hierarchy, or there are too many.
     """
-    depth, joints, size, before = 0, 0, 0, ""
+    check_limits(path, lines)
+    depth, joints, before = 0, 0, ""
     out: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        for statement in re.split(r"([{}])", line):
-            words = statement.split()
-            if not words:
-                continue
-            key = words[0].upper()
-            depth += (key == "{") - (key == "}")
-            if key not in KEYS or depth < 0 or (key == "{") != (before in OPENING):
-                raise ValueError(
-                    f"{path}:{number}: a hierarchy is made of ROOT, JOINT, End Site, OFFSET, CHANNELS and "
-                    f"matching braces, but here is {statement.strip()[:60]!r}"
-                    f"{f' after {before}' if before in OPENING else ''}; repair this line or export the "
-                    "file again"
-                )
-            if key in ("ROOT", "JOINT"):
-                joints += 1
-                words = [key, "_".join(words[1:]) or f"joint_{number}", str(number)]
-            out.append("End Site" if key == "END" else " ".join([key, *words[1:]]))
-            size += len(out[-1])
-            before = key
-            if joints > MAX_JOINTS or size > MAX_LENGTH:
-                raise ValueError(
-                    f"{path}:{number}: a skeleton has at most {MAX_JOINTS} joints in {MAX_LENGTH} letters, "
-                    "but this one has more; export the bones of the body only"
-                )
+    for number, words in statements(lines):
+        key = words[0].upper()
+        depth += (key == "{") - (key == "}")
+        if key not in KEYS or depth < 0 or (key == "{") != (before in OPENING):
+            raise ValueError(
+                f"{path}:{number}: a hierarchy is made of ROOT, JOINT, End Site, OFFSET, CHANNELS and "
+                f"matching braces, but here is {' '.join(words)[:60]!r}"
+                f"{f' after {before}' if before in OPENING else ''}; repair this line or export the file "
+                "again"
+            )
+        if key in ("ROOT", "JOINT"):
+            joints += 1
+            words = [key, "_".join(words[1:]) or f"joint_{number}", str(number)]
+        out.append("End Site" if key == "END" else " ".join([key, *words[1:]]))
+        before = key
     if depth:
         raise ValueError(
             f"{path}:{len(lines)}: every brace of the hierarchy must be closed, but {depth} are open at its "
             "end; the file is truncated: export it again"
         )
     return "\n".join(out) + "\n", joints
+
+
+def statements(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number, from 1, and words of each statement; a brace is one."""
+    for number, line in enumerate(lines, start=1):
+        for statement in re.split(r"([{}])", line):
+            words = statement.split()
+            if words:
+                yield number, words
+
+
+def check_limits(path: Path, lines: list[str]) -> None:
+    """Refuse hierarchies beyond `MAX_LENGTH` and `MAX_NODES`.
+
+    Raises:
+        ValueError: naming what there is too much of.
+    """
+    letters = sum(map(len, lines))
+    nodes = sum(line.count("{") for line in lines)
+    if letters > MAX_LENGTH or nodes > MAX_NODES:
+        raise ValueError(
+            f"{path}:{len(lines)}: a hierarchy has at most {MAX_NODES} joints and end sites in {MAX_LENGTH} "
+            f"letters, but this one has {nodes} in {letters}; export the bones of the body only"
+        )
 
 
 def read_joint(path: Path, node: BvhNode, parent: int) -> Joint:

@@ -1,6 +1,6 @@
 """Text files from anywhere, read within limits, so that a damaged one costs little and is named.
 
-Limits: a file has at most 1 GiB (`MAX_BYTES`); its numbers lie within a million (`LARGEST`: a kilometre in
+Limits: a file has at most 256 MiB (`MAX_BYTES`); its numbers lie within a million (`LARGEST`: a kilometre in
 millimetres, thousands of turns in degrees); frame rates within 0.1 to 10,000 per second (`RATES`); and each
 joint takes at least two bytes a frame (`check_size`), so that a clip takes no more than some 150 times the
 memory of its file. Every reader's time grows in proportion to the file.
@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 2**30
+MAX_BYTES = 2**28
 LARGEST = 1e6
 RATES = (0.1, 1e4)
 BYTES_PER_JOINT = 2  # the shortest a joint's frame can be: a digit and a blank
