@@ -51,18 +51,20 @@ def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
 def within_limits(values: Array, skeleton: Skeleton, body: int) -> Array:
     """Return the joint angles (frame, dof of the joint) within the limits that come nearest to `values`.
 
-    Each angle for itself, except for the ball joint of a limb: there all three are found together, such that
-    the bone points as nearly as it can as it should, and the limb's turn about it counts less.
+    Each angle for itself, except where the turn of a limb about its own bone is beyond its limits: then all
+    three are found together, such that the bone points as nearly as it can as it should.
     """
     columns = slice(skeleton.dof_start[body], skeleton.dof_start[body] + values.shape[1])
     lower, upper = skeleton.lower[columns], skeleton.upper[columns]
     out = np.clip(values, lower, upper)
     end = limb_end(skeleton, body)
-    beyond = np.flatnonzero(np.abs(out - values).max(axis=1) > 1e-9)
-    if end is None or values.shape[1] == 1 or not len(beyond):
+    if end is None or values.shape[1] == 1:
         return out
     bone = skeleton.joint_rotation[body].T @ bone_at_rest(skeleton, body, end)
-    out[beyond] = nearest_turn(values[beyond], lower, upper, bone)
+    about = int(np.abs(bone).argmax())
+    twisted = np.flatnonzero(np.abs(out - values)[:, about] > 1e-9)
+    if len(twisted):
+        out[twisted] = nearest_turn(values[twisted], lower, upper, bone)
     return out
 
 
