@@ -109,17 +109,20 @@ def retargeting(result: dict[str, Any]) -> str:
     """Return how well the human follows the motions of each source."""
     rows = [
         [
-            " and ".join(row["families"]) + (" (embedded)" if name == "embedded" else ""),
+            " and ".join(row["families"])
+            + (" (embedded)" if name == "embedded" else ", AMC" if row["formats"] == ["amc"] else ""),
             str(row["clips"]),
             f"{row['limb_error']:.1f} ({row['worst_limb_error']:.1f})",
+            f"{row['walk_skating']:.3f} ({row['walk_source_skating']:.3f})" if row["walks"] else "no walks",
             f"{row['sliding']:.3f}",
-            f"{row['penetration']:.1f}",
+            f"{row['deepest']:.1f}",
             f"{row['clipped']:.1%}",
         ]
         for name, row in result["results"].items()
     ]
-    limbs, sliding, under = "limb error, mean (worst clip) [mm]", "soles sliding [share]", "under ground [mm]"
-    return markdown(["source", "clips", limbs, sliding, under, "clipped angles"], rows)
+    limbs, skating = "limb error, mean (worst clip) [mm]", "walks: skating (the source's) [share]"
+    sliding, under = "soles sliding [share]", "deepest under ground [mm]"
+    return markdown(["source", "clips", limbs, skating, sliding, under, "clipped angles"], rows)
 
 
 def muscle_network(result: dict[str, Any]) -> str:

@@ -47,6 +47,7 @@ def source_row(files: tuple[Path, ...], processes: int) -> dict[str, Any]:
         "clips": len(clips),
         "seconds": sum(clip["seconds"] for clip in clips),
         "families": sorted({clip["family"] for clip in clips}),
+        "formats": sorted({Path(clip["source"]).suffix.lower().strip(".") for clip in clips}),
         **means(clips, MEANS),
         "worst_limb_error": max(clip["limb_error"] for clip in clips),
         "worst_clip": max(clips, key=lambda clip: clip["limb_error"])["name"],

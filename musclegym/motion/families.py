@@ -1,7 +1,7 @@
 """Skeleton families of motion files: which joint moves which body, and how the source stands in a T-pose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -159,7 +159,15 @@ def motion_builder(
 
 
 MIXAMO = motion_builder("Mixamo", "Spine1", "Spine2", prefix="mixamorig")
-LAFAN1 = motion_builder("LAFAN1", "Spine1", "Spine2", signs=("LeftToe", "RightToe"))
+# Bones lie along local x everywhere; read off the first frame of a file, which stands with its arms out.
+LAFAN1 = replace(
+    motion_builder("LAFAN1", "Spine1", "Spine2", signs=("LeftToe", "RightToe")),
+    t_pose={body: axes("+y", "+z") for body in ("Pelvis", *TRUNK)}
+    | {part + side: axes("-y", "+z") for part in ("Femur", "Tibia") for side in "RL"}
+    | {"Talus" + side: about("x", 24.5) @ axes("+z", "+y") for side in "RL"}
+    | {part + "R": axes("-x", "-z") for part in ARM}
+    | {part + "L": axes("+x", "-z") for part in ARM},
+)
 CMU_MOTION_BUILDER = motion_builder("CMU (MotionBuilder names)", "Spine", "Spine1", signs=("LowerBack",))
 MOTION_BUILDERS = (
     motion_builder("MotionBuilder (5 spine joints)", "Spine2", "Spine4"),

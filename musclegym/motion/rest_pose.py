@@ -21,14 +21,16 @@ def t_pose_of(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array
     """Return body name -> orientation (3, 3) of its joint when the source stands as the body at rest.
 
     What the family's table leaves open comes from the zero pose if it stands upright (a T-, A- or N-pose,
-    facing anywhere), else from the motion (`t_pose_of_motion`). Thighs, shins and arms are then turned by the
+    facing anywhere), else from the motion (`t_pose_of_motion`); so does all where the table does not fit the
+    bones, as when another program has changed the axes. Thighs, shins and arms are then turned by the
     smallest rotation that makes their bones point as the body's; a hand turns with its forearm where the
     table does not state it.
 
     Raises:
         ValueError: if the zero pose does not stand, and the motion cannot tell for lack of arms and head.
     """
-    out = dict(family.t_pose)
+    table = family.t_pose if fits_bones(clip, family) else {}
+    out = dict(table)
     if not set(family.joints) <= set(out):
         turn = facing(clip, family)
         derived = t_pose_of_motion(clip, family) if turn is None else dict.fromkeys(family.joints, turn)
@@ -40,9 +42,20 @@ def t_pose_of(clip: Clip, family: Family, skeleton: Skeleton) -> dict[str, Array
             source = out[name] @ clip.bone(family.joints[name], family.joints[end])
             turn = shortest_turns(source[None], bone[None])[0]
             out[name] = turn @ out[name]
-            if end.startswith("Hand") and end not in family.t_pose:
+            if end.startswith("Hand") and end not in table:
                 out[end] = turn @ out[end]
     return out
+
+
+def fits_bones(clip: Clip, family: Family) -> bool:
+    """Whether the bones of the legs point down where a family's table says how their joints are turned."""
+    bones = [
+        family.t_pose[high + side] @ clip.bone(family.joints[high + side], family.joints[low + side])
+        for side in "LR"
+        for high, low in pairwise(LEG)
+        if high + side in family.t_pose
+    ]
+    return all(-bone[1] > UPRIGHT * np.linalg.norm(bone) for bone in bones)
 
 
 def facing(clip: Clip, family: Family) -> Array | None:
