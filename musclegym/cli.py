@@ -16,7 +16,7 @@ COMMANDS = {  # name -> (module, help)
         "musclegym.policies.quickstart",
         "motions, prior, muscles and policy in ten minutes, with a report",
     ),
-    "data": ("musclegym.motion.data", "inspect motion files and draw them on the body"),
+    "data": ("musclegym.motion.data", "inspect, draw and convert motion files, and build libraries of them"),
     "pretrain": ("musclegym.pretrain.train", "train a motion prior"),
     "train-muscle": ("musclegym.policies.muscle_training", "train the network that finds muscle activations"),
     "train": ("musclegym.policies.ppo", "train a policy by PPO"),
