@@ -61,6 +61,8 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {  # option -> what it is tried
     "kd": ({}, 10.0),
     "action_range": ({}, 0.3),
     "length_range": ({"actuation": "muscle_length"}, 0.2),
+    "length_kp": ({"actuation": "muscle_length"}, 5.0),
+    "length_kd": ({"actuation": "muscle_length"}, 1.0),
     "muscles": ({"actuation": "excitation"}, {"pennation": False}),
     "history": ({}, 2),
     "weights": ({}, TrackWeights(pose=0.4)),
