@@ -5,18 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from musclegym.actuation import (
+from musclegym.actuation import make_model, make_stage, measure_muscles_at
+from musclegym.body import Body
+from musclegym.bundle import (
+    bundle,
     chosen_step,
     demand_step,
     length_step,
-    make_model,
-    make_stage,
-    measure_muscles_at,
     muscle_step,
     read_pose,
     torque_step,
 )
-from musclegym.body import Body
 from musclegym.envs.config import HumanoidConfig
 from musclegym.muscle.effort import Effort, clear, effort_of
 from musclegym.muscle.oracle import least_squares, muscle_entries
@@ -58,8 +57,8 @@ class Actuator:
         self._gains[0, 6:], self._gains[1, 6:] = config.kp, config.kd
         self._length_gains = float(config.length_kp), float(config.length_kd)
         self.body = body
-        self.set_body(body)
         self.stage = make_stage(body)
+        self.set_body(body)
         self.entries = muscle_entries(body)
         self.n_active = body.n_muscles if self.kind != "torque" else 0
         self.target, self.qd_target = np.zeros((2, body.n_dofs))
@@ -103,6 +102,7 @@ class Actuator:
         hold = self.steps_per_update * self.physics_dt
         kp, kd = self._gains
         self.model = make_model(body, kp, kd, self.physics_dt, hold, self.muscles, lags=not self.by_choice)
+        self._bundle = bundle(self.model, self.stage)
         self.body = body
 
     def reset(self, random: np.random.Generator) -> None:
@@ -115,7 +115,7 @@ class Actuator:
 
     def read(self) -> None:
         """Fill the stage with the simulation's present pose."""
-        read_pose(self.model, self.simulation.links, self.stage)
+        read_pose(self._bundle, self.simulation.links)
 
     def follow(self, target: Array, qd_target: Array) -> None:
         """Pull to a target pose and velocity (dof,) during the next control step."""
@@ -142,7 +142,7 @@ class Actuator:
 
         Without a row, least squares choose the activations at once.
         """
-        demand_step(self.model, self.simulation.links, self.target, self.qd_target, self.stage)
+        demand_step(self._bundle, self.simulation.links, self.target, self.qd_target)
         activity, wanted = self.stage.activity, self.stage.wanted
         if features is not None:
             self._features(activity.columns, self.entries, activity.passive_torque, wanted, features)
@@ -156,16 +156,16 @@ class Actuator:
         Args:
             updated: whether the activations of this step have just been chosen, after `demand`.
         """
-        model, links, stage = self.model, self.simulation.links, self.stage
+        links, body = self.simulation.links, self._bundle
         if self.kind == "torque":
-            torque_step(model, links, self.target, self.qd_target, stage)
+            torque_step(body, links, self.target, self.qd_target)
         elif updated:
-            chosen_step(model, stage)
+            chosen_step(body)
         elif self.kind == "muscle_length":
-            length_step(model, links, self.length, self.velocity, self._length_gains, stage)
+            length_step(body, links, self.length, self.velocity, self._length_gains)
         else:
-            muscle_step(model, links, stage)
-        self.simulation.step(stage.link_torque)
+            muscle_step(body, links)
+        self.simulation.step(self.stage.link_torque)
         self.simulation.read()
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from musclegym.actuation import make_model, make_stage, muscle_step
+from musclegym import bundle
+from musclegym.actuation import make_model, make_stage, muscle_step, torque_step
 from musclegym.body import Body, load_body
 from musclegym.envs.actuator import Array32
 from musclegym.envs.humanoid import MuscleHumanoidEnv
@@ -232,6 +233,22 @@ def test_muscles_near_their_capacity_count_as_saturated(human: Body):
     count_muscles(activity, buffers, 0.1, tally)
     tally.sums[0] = 1.0
     assert effort_of(tally, 4).saturated == 0.5
+
+
+def test_bundled_kernels_do_what_the_plain_ones_do(human: Body):
+    env, gains = make(human, "torque"), np.full(human.n_dofs, 10.0)
+    model, links = make_model(human, gains, gains, 0.002, 0.002), env.simulation.links
+    plain, bundled = make_stage(human), make_stage(human)
+    target = np.full(human.n_dofs, 0.1)
+    torque_step(model, links, target, target, plain)
+    bundle.torque_step(bundle.bundle(model, bundled), links, target, target)
+    np.testing.assert_array_equal(bundled.link_torque, plain.link_torque)
+    plain.activity.excitation[:] = bundled.activity.excitation[:] = 0.3
+    muscle_step(model, links, plain)
+    bundle.muscle_step(bundle.bundle(model, bundled), links)
+    np.testing.assert_array_equal(bundled.link_torque, plain.link_torque)
+    assert np.abs(plain.link_torque).max() > 1.0
+    env.close()
 
 
 def test_start_fatigue_is_drawn_from_its_range_by_the_environments_generator(human: Body):
