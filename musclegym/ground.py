@@ -55,7 +55,8 @@ class GroundShape:
     seed: int = 0
     """Which noise."""
     friction: float = FRICTION
-    """Coefficient of friction between feet and ground [-]."""
+    """Coefficient of friction between feet and ground [-]. The engine lays friction along two directions of
+    its own; sliding between them meets up to 5 % less of it."""
 
     def __post_init__(self) -> None:
         """Check each figure."""
