@@ -42,7 +42,7 @@ TABLE_COLUMNS = ("subject", "activity", "recording", "content", "style")
 READING_COLUMNS = ("fps", "unit")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Labels:
     """What is known of one motion; empty text where a thing is not known."""
 
