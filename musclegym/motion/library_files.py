@@ -32,8 +32,8 @@ CARRIED = ("source_fps", "cyclic", "heading", "displacement")  # what the index 
 FORMAT = 1
 """Version of the layout of these files; a cache of another one is built anew."""
 RELEASE_AFTER = 16 * 2**20
-"""Pages of the frames stay resident until so many bytes were read [B]. The system maps more than is read, whole
-stretches of 64 KiB, so about three times as much is resident at most."""
+"""Pages of the frames stay resident until so many bytes were read [B]. The system maps whole stretches of
+64 KiB, so up to three times as much is resident."""
 
 
 @dataclass(frozen=True, slots=True)
