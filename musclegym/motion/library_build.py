@@ -183,6 +183,8 @@ class Build:
         """Write the parts that are missing: clips, or why there is none."""
         (self.cache / PARTS).mkdir(exist_ok=True)
         missing = {name: self.sources[name] for name in names if not self.part(name).is_file()}
+        # The largest first, so that no process is left alone with one at the end.
+        missing = dict(sorted(missing.items(), key=lambda item: -item[1].stat().st_size))
         with tqdm(total=len(missing), desc="motions", unit="file", disable=not progress) as bar:
             for name, outcome in make_clips(missing, self.job, workers):
                 write_whole(self.part(name), packed(outcome))

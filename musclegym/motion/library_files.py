@@ -3,7 +3,7 @@
     CACHE/manifest.json            settings, sources and their hashes, errors; names the folder below
     CACHE/clips-DIGEST/frames.npy  all frames of all clips, float32 (frame, 2 dof), clip after clip
                        contacts.npy  whether the left and the right foot stand, bool (frame, 2)
-                       index.json    one record per clip: where its frames are, and its labels
+                       index.jsonl   a line of JSON per clip: where its frames are, and its labels
                        statistics.json  sums over all frames
                        splits.json   which clip belongs to training, validation and test
     CACHE/build.lock               held by the process that builds
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from sys import intern
 from typing import IO, Any
 
 import numpy as np
@@ -120,19 +121,18 @@ def write_clips(
         n_frames: frames of all clips together.
         width: numbers in a state.
     """
-    records, statistics = [], Statistics(width)
+    index, statistics = [], Statistics(width)
     with (folder / "frames.npy").open("wb") as frames, (folder / "contacts.npy").open("wb") as contacts:
         write_header(frames, np.float32, (n_frames, width))
         write_header(contacts, np.bool_, (n_frames, 2))
         for source, key, labels, data in clips:
             record = {"source": source, "key": key, "start": statistics.frames, "frames": len(data.states)}
-            records.append(
-                record | {name: getattr(data, name) for name in CARRIED} | {"labels": asdict(labels)}
-            )
+            record |= {name: getattr(data, name) for name in CARRIED} | {"labels": asdict(labels)}
+            index.append(json.dumps(record) + "\n")
             frames.write(np.ascontiguousarray(data.states, dtype=np.float32).tobytes())
             contacts.write(np.ascontiguousarray(data.contacts, dtype=np.bool_).tobytes())
             statistics.add(data.states)
-    write_json(folder / "index.json", {"clips": records})
+    (folder / "index.jsonl").write_text("".join(index), encoding="utf-8")
     write_json(folder / "statistics.json", statistics.record())
 
 
@@ -143,18 +143,15 @@ def write_header(stream: IO[bytes], kind: type, shape: tuple[int, int]) -> None:
 
 
 def read_index(folder: Path) -> tuple[ClipRecord, ...]:
-    """Return the records of a library's clips."""
-    clips = json.loads((folder / "index.json").read_text(encoding="utf-8"))["clips"]
-    return tuple(
-        ClipRecord(
-            **{
-                **clip,
-                "displacement": tuple(clip["displacement"]),
-                "labels": Labels(**clip["labels"]),
-            }
-        )
-        for clip in clips
-    )
+    """Return the records of a library's clips, read line by line, so that none takes memory but the records."""
+    with (folder / "index.jsonl").open(encoding="utf-8") as lines:
+        return tuple(clip_record(json.loads(line)) for line in lines)
+
+
+def clip_record(values: dict[str, Any]) -> ClipRecord:
+    """Return the record that a line of the index holds; clips share the words that their labels share."""
+    labels = Labels(**{name: intern(word) for name, word in values.pop("labels").items()})
+    return ClipRecord(**{**values, "displacement": tuple(values["displacement"])}, labels=labels)
 
 
 def read_manifest(cache: Path) -> dict[str, Any] | None:
@@ -174,7 +171,7 @@ def read_manifest(cache: Path) -> dict[str, Any] | None:
             f"and build it again with musclegym data build"
         ) from error
     sound = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-    return manifest if sound and (cache / manifest["folder"] / "index.json").is_file() else None
+    return manifest if sound and (cache / manifest["folder"] / "index.jsonl").is_file() else None
 
 
 class SavedClips:
