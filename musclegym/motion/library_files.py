@@ -143,7 +143,7 @@ def write_header(stream: IO[bytes], kind: type, shape: tuple[int, int]) -> None:
 
 
 def read_index(folder: Path) -> tuple[ClipRecord, ...]:
-    """Return the records of a library's clips, read line by line, so that none takes memory but the records."""
+    """Return the records of a library's clips, read line by line, so that only they take memory."""
     with (folder / "index.jsonl").open(encoding="utf-8") as lines:
         return tuple(clip_record(json.loads(line)) for line in lines)
 
