@@ -32,7 +32,7 @@ Array32 = npt.NDArray[np.float32]
 CARRIED = ("source_fps", "cyclic", "heading", "displacement")  # what the index takes from a clip's numbers
 FORMAT = 1
 """Version of the layout of these files; a cache of another one is built anew."""
-RELEASE_AFTER = 16 * 2**20
+RELEASE_AFTER = 8 * 2**20
 """Pages of the frames stay resident until so many bytes were read [B]. The system maps whole stretches of
 64 KiB, so up to three times as much is resident."""
 
@@ -207,7 +207,7 @@ class SavedClips:
 class FrameFile:
     """The rows of a .npy file of float32, read from disk as they are used.
 
-    The file is mapped, not loaded, and what was read is released again every 16 MiB: memory stays the same
+    The file is mapped, not loaded, and what was read is released again every 8 MiB: memory stays the same
     however large the file. It stays in the system's own cache of files as long as there is room.
     """
 
