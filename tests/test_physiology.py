@@ -69,7 +69,7 @@ def test_force_rises_with_velocity_everywhere():
 def test_curves_to_draw_are_labelled_and_finite():
     curves = physiology_curves(MuscleConfig(force_velocity=True, max_velocity=8.0))
     assert [curve.name for curve in curves] == [
-        "activation dynamics", "force-length", "force-velocity", "fatigue",
+        "activation dynamics", "force-length", "force-velocity", "pennation", "fatigue",
     ]  # fmt: skip
     for curve in curves:
         assert curve.equation

@@ -6,7 +6,12 @@ import numpy as np
 
 from musclegym.muscle.activation import advance_activation
 from musclegym.muscle.fatigue import fatigue_after
-from musclegym.muscle.hill import active_force_length, force_velocity, passive_force_length
+from musclegym.muscle.hill import (
+    active_force_length,
+    fibre_geometry,
+    force_velocity,
+    passive_force_length,
+)
 from musclegym.muscle.physiology import MuscleConfig
 from musclegym.rotation import Array
 
@@ -44,6 +49,7 @@ def physiology_curves(config: MuscleConfig | None = None) -> list[Curve]:
         activation_curve(config),
         force_length_curve(),
         force_velocity_curve(config),
+        pennation_curve(),
         fatigue_curve(config),
     ]
 
@@ -98,6 +104,26 @@ def force_velocity_curve(config: MuscleConfig) -> Curve:
         equation="shortening (1 + v) / (1 - v / 0.25); lengthening (1 + 1.4 * 25 v) / (1 + 25 v); "
         "v in maximum velocities",
         source="Hill 1938, Proc R Soc B 126:136-195; Thelen 2003, J Biomech Eng 125:70-77",
+    )
+
+
+def pennation_curve() -> Curve:
+    """Return the share of the fibres' force that acts along the tendon, over the path's length."""
+    along = np.linspace(0.0, 1.5, SAMPLES)
+    lines = {}
+    for degrees in (0, 10, 20, 30):
+        angle = np.radians(degrees)
+        lines[f"{degrees}° at optimal length"] = np.array(
+            [fibre_geometry(value, 1.0, 0.0, angle)[1] for value in along]
+        )
+    return Curve(
+        name="pennation",
+        x_label="path length beyond the tendon [optimal fibre lengths]",
+        y_label="force along the tendon [fibre forces]",
+        x=along,
+        lines=lines,
+        equation="cos p = x / hypot(x, sin p0); p0 the angle at optimal fibre length",
+        source="Zajac 1989, Crit Rev Biomed Eng 17:359-411: constant thickness",
     )
 
 
