@@ -31,7 +31,7 @@ autodoc_typehints = "none"
 napoleon_use_rtype = False
 html_theme = "furo"
 html_title = "musclegym"
-html_show_sourcelink = False
+html_show_copyright = html_show_sourcelink = False
 html_math_renderer = "mathml"
 
 
@@ -50,7 +50,7 @@ def visit_math(writer: Any, node: nodes.math) -> None:
 
 def visit_math_block(writer: Any, node: nodes.math_block) -> None:
     """Write a formula that stands alone."""
-    writer.body.append(tex2mathml(node.astext(), as_block=True))
+    writer.body.append(f'<div style="margin: 1em 0">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise nodes.SkipNode
 
 

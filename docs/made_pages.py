@@ -8,6 +8,7 @@ import inspect
 import io
 import os
 import re
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -99,7 +100,7 @@ def readme_section(title: str) -> str:
             f"the documentation shows the README's section {title!r}, but there is none; name another one in "
             f"docs/made_pages.py"
         )
-    return re.sub(r"<!--.*?-->\n?", "", found[1]).strip()
+    return re.sub(r"<!--.*?-->\n?", "", found[1]).strip("\n")
 
 
 def command_pages() -> Iterator[str]:
@@ -123,7 +124,8 @@ def help_of(*words: str) -> str:
         del os.environ["COLUMNS"]
     else:
         os.environ["COLUMNS"] = columns
-    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines()).strip()
+    lines = (line.rstrip() for line in printed.getvalue().splitlines())
+    return "\n".join(textwrap.fill(line, 100) if len(line) > 100 else line for line in lines).strip()
 
 
 def fenced(text: str) -> str:
