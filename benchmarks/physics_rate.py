@@ -38,6 +38,7 @@ class RateConfig:
 
 def follow(env: MuscleHumanoidEnv, phase: float, steps: int) -> tuple[Array, float, int]:
     """Return poses (steps, dof), their mean squared error [rad^2], and control steps until the end."""
+    assert env.reference is not None
     env.reset(options={"phase": phase})
     still = np.zeros(env.action_space.shape or (), np.float32)
     poses, errors, length, ended = [], [], 0, False

@@ -11,14 +11,11 @@ import tyro
 from tqdm import tqdm
 
 from musclegym.manifest import environment_record, write_json
-from musclegym.motion import load_motion
-from musclegym.muscle.network import load_muscle_network
 from musclegym.policies.environment import EnvironmentConfig, options_of
 from musclegym.policies.episodes import ZERO, Actor, joint_error, load_actor, open_policy, play, spread_phases
-from musclegym.policies.muscle_scores import muscle_scores, muscle_table
+from musclegym.policies.muscle_bench import MuscleBenchConfig, bench_muscle, muscle_page
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.rollout import HORIZONS, rollout_stability
-from musclegym.settings import BodyConfig
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,17 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
     Returns:
         `motion`; `policies`, by name what `policy_stability` measures; `prior`, the result of
         `rollout_stability` or None; and the record of the machine.
+
+    Raises:
+        ValueError: if the environment has no motion.
     """
     environment, actor = open_policy(config.policy, config.environment)
     bare: Any = environment.unwrapped
+    if bare.motion is None:
+        raise ValueError(
+            f"rollouts are compared with a motion, but the environment's task {bare.config.task!r} has none; "
+            f"add a motion, e.g. --motion walk, or use musclegym evaluate"
+        )
     actors = {"zero_action": load_actor(ZERO, environment)}
     if config.policy != ZERO:
         actors["policy"] = actor
@@ -164,44 +169,16 @@ def text(result: Mapping[str, Any]) -> str:
     return "\n".join([f"rollouts on {result['motion']}, joint errors relative to the root", *lines])
 
 
-@dataclass(frozen=True)
-class MuscleConfig:
-    """Measure MuscleNN beside the oracle on states that its training left out."""
-
-    body: Annotated[BodyConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=BodyConfig)
-    """Whose muscles."""
-
-    weights: str | None = None
-    """File or run folder of a trained network; the one shipped with the body if left out."""
-
-    motions: tuple[str, ...] = ("walk", "run")
-    """Motions around which it is judged."""
-
-    json: Path | None = None
-    """File that also receives the measures."""
-
-
-def bench_muscle(config: MuscleConfig) -> dict[str, Any]:
-    """Return what `muscle_scores` measures, and the record of the machine."""
-    body = config.body.load()
-    network = load_muscle_network(body, config.weights)
-    scores = muscle_scores(body, network, [load_motion(name, body) for name in config.motions])
-    result = {"body": body.name, "scores": scores, "environment": environment_record()}
-    if config.json is not None:
-        write_json(config.json, result)
-    return result
-
-
 Command = (
     Annotated[RolloutConfig, tyro.conf.subcommand("rollout")]
-    | Annotated[MuscleConfig, tyro.conf.subcommand("muscle")]
+    | Annotated[MuscleBenchConfig, tyro.conf.subcommand("muscle")]
 )
 
 
 def main(args: list[str]) -> None:
     """Run one of the benchmarks and print its table."""
-    config: RolloutConfig | MuscleConfig = tyro.cli(Command, args=args, prog="musclegym bench")  # pyright: ignore
+    config: RolloutConfig | MuscleBenchConfig = tyro.cli(Command, args=args, prog="musclegym bench")  # pyright: ignore
     if isinstance(config, RolloutConfig):
         print(text(bench_rollout(config)))
     else:
-        print(muscle_table(bench_muscle(config)["scores"]))
+        print(muscle_page(bench_muscle(config)))

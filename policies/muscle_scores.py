@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,11 @@ from musclegym.body import Body
 from musclegym.motion.motion import Motion
 from musclegym.muscle.network import Array32, MuscleNN
 from musclegym.muscle.oracle import Entries, least_squares
-from musclegym.policies.muscle_states import Gains, Spread, StateSampler, held_out_moments
+from musclegym.policies.muscle_moments import Gains, held_out_moments
+from musclegym.policies.muscle_settings import Setting
+from musclegym.policies.muscle_states import Spread, StateSampler
 from musclegym.rotation import Array
+from musclegym.scaling import scale_motion
 
 SATURATED = 0.95
 """A muscle counts as saturated above this activation [-]."""
@@ -26,12 +29,35 @@ CONDITIONS = {
 """Where states are judged: how far they lie from the motion; share that wants inverse dynamics' torque."""
 
 
+class HeldOut(NamedTuple):
+    """States of one motion that training leaves out."""
+
+    entries: Entries
+    features: dict[str, Array32]  # (state, feature) by condition
+
+
+def held_out_states(
+    body: Body, motion: Motion, setting: Setting, held_out: float, gains: Gains, states: int, seed: int
+) -> HeldOut:
+    """Draw states around the end of a motion under a setting; see `muscle_scores`."""
+    built = setting.applied(body)
+    moved = motion if built is body else scale_motion(motion, built.skeleton)
+    moments = held_out_moments(built, moved, held_out, gains)
+    sampler = StateSampler(built, moments, gains, setting.muscles)
+    features = {
+        name: sampler.draw(states, np.random.default_rng(seed), spread, varied=False, followed=followed)
+        for name, (spread, followed) in CONDITIONS.items()
+    }
+    return HeldOut(sampler.entries, features)
+
+
 def muscle_scores(
     body: Body,
     network: MuscleNN,
     motions: Sequence[Motion],
     *,
     held_out: float = 0.2,
+    setting: Setting | None = None,
     gains: Gains | None = None,
     states: int = 300,
     seed: int = 0,
@@ -43,6 +69,7 @@ def muscle_scores(
         network: ready to `activate`.
         motions: of that body.
         held_out: share of each motion, at its end, that is judged.
+        setting: physiology and build, relative to the body's own; by default the body as it is.
         gains: stable PD and rates; by default the environment's.
         states: how many are drawn per motion and condition.
         seed: of the draws.
@@ -51,14 +78,11 @@ def muscle_scores(
         `rows`, one per motion and condition, root mean squares over states and actuated DoFs [N m];
         `dofs`, the errors per DoF over all rows [N m]; `microseconds` per state; `passes`.
     """
-    gains = gains or Gains()
     rows, errors, features = [], [], np.zeros((0, network.n_features), dtype=np.float32)
     for motion in motions:
-        sampler = StateSampler(body, held_out_moments(body, motion, held_out, gains), gains)
-        for name, (spread, followed) in CONDITIONS.items():
-            random = np.random.default_rng(seed)
-            features = sampler.draw(states, random, spread, varied=False, followed=followed)
-            row, error = score(network, sampler.entries, features)
+        held = held_out_states(body, motion, setting or Setting(), held_out, gains or Gains(), states, seed)
+        for name, features in held.features.items():
+            row, error = score(network, held.entries, features)
             rows.append({"motion": motion.name, "states": name, **row})
             errors.append(error)
     per_dof = np.sqrt((np.concatenate(errors, axis=1) ** 2).mean(axis=1))

@@ -4,37 +4,34 @@ A state is drawn around a moment of a motion. The pose is turned by a random err
 limits, the velocity gets an error too, and so does the pose of the next control step, which stable PD pulls
 to as in the environment. Some states want the torque that inverse dynamics finds in the motion instead,
 so that stance with its ground reaction is among them.
+
+Under a physiology of one's own the muscles' columns and torques are what the environment offers: fatigue is
+drawn anew for every muscle and state, and where activation lags, muscles come from the activations that least
+squares would choose in the same pose for a part of the active torque or for more of it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import gymnasium
 import numpy as np
-import numpy.typing as npt
 from numba import njit
-from tqdm import tqdm
 
 from musclegym.actuation import Model, Stage, make_model, make_stage, measure_muscles, want_torque
 from musclegym.body import Body
 from musclegym.dynamics import bias_and_mass_matrix
-from musclegym.inverse_dynamics import inverse_dynamics
-from musclegym.motion.motion import Motion
+from musclegym.muscle.activity import Dynamics, offer_choice
 from musclegym.muscle.network import Array32, feature_count, muscle_features
-from musclegym.muscle.oracle import Entries, muscle_entries
+from musclegym.muscle.oracle import Entries, least_squares, muscle_entries
+from musclegym.muscle.physiology import MuscleConfig
+from musclegym.policies.muscle_moments import Gains, Moments
 from musclegym.rotation import Array, IntArray
 from musclegym.skeleton import forward_kinematics, integrate, local_rotations
 
-SAMPLING = 120.0
-"""Rate at which motions are cut into moments [1/s]."""
-EXPLAINED = 0.3
-"""Inverse dynamics is trusted where what the ground leaves unexplained on the root is less than this share of
-the body's weight, and its moment less than that force makes at one metre; own choice [-]."""
-ACTION_MEMORY, ACTION_NOISE = 0.9, 0.1
-"""Rollouts act by an autoregressive process of this memory per step and noise: 0.23 of the action's range."""
 SCALING = (0.5, 1.5)
 """Range of a factor on torques of inverse dynamics, for other speeds and loads; own choice [-]."""
+BEFORE = (0.7, 1.2)
+"""Range of the active torque one update earlier, relative to the present one, where activation lags; own
+choice: walking's torques change by about a twentieth of their peak in an update [-]."""
 
 
 @dataclass(frozen=True)
@@ -51,124 +48,36 @@ class Spread:
     """Of each joint's torque where it comes from inverse dynamics [N m]."""
 
 
-class Moments(NamedTuple):
-    """Moments of motions that states are drawn around."""
+class Wish(NamedTuple):
+    """How states are drawn."""
 
-    q: Array  # (moment, dof) pose
-    qd: Array  # (moment, dof) velocity
-    target: Array  # (moment, dof) pose one control step ahead
-    target_velocity: Array  # (moment, dof) velocity one control step ahead
-    torque: Array  # (moment, dof) that inverse dynamics finds [N m]
-    trust: Array  # (moment,) 1 where that torque can be trusted, else 0
-
-
-@dataclass(frozen=True)
-class Gains:
-    """Stable PD and rates of the environment that the network is for; by default the environment's own."""
-
-    kp: float = 300.0
-    """Stiffness on every joint [N m/rad]."""
-    kd: float = 24.5
-    """Damping on every joint [N m s/rad]."""
-    muscle_hz: int = 240
-    """Muscle activations per second [1/s]."""
-    control_hz: int = 30
-    """Actions per second [1/s]."""
-
-
-def moments_of(body: Body, motion: Motion, control_hz: float) -> tuple[Array, Moments]:
-    """Return the phases (moment,) in [0, 1) and the moments of a motion."""
-    time = np.arange(0.0, motion.duration, 1.0 / SAMPLING)
-    dynamics = inverse_dynamics(body, motion)
-    nearest = np.abs(dynamics.time[:, None] - time).argmin(axis=0)
-    bound = EXPLAINED * body.skeleton.total_mass * body.gravity
-    moments = Moments(
-        *motion.at(time),
-        *motion.at(time + 1.0 / control_hz),
-        torque=dynamics.torque[nearest],
-        trust=(np.abs(dynamics.root_residual).max(axis=1) < bound).astype(np.float64)[nearest],
-    )
-    return time / motion.duration, moments
-
-
-def rollout_moments(
-    body: Body, motion: Motion, gains: Gains, steps: int, random: np.random.Generator
-) -> tuple[Array, Moments]:
-    """Return the phases (moment,) and the moments that the environment goes through under random actions."""
-    environment = gymnasium.make(
-        "MuscleHumanoid-v0",
-        actuation="torque",
-        body=body,
-        motion=motion,
-        control_hz=gains.control_hz,
-        kp=gains.kp,
-        kd=gains.kd,
-    )
-    bare: Any = environment.unwrapped
-    assert environment.action_space.shape is not None
-    phases, rows, ended = [], [], True
-    action = np.zeros(environment.action_space.shape)
-    for _ in range(steps):
-        if ended:
-            environment.reset(seed=int(random.integers(2**31)))
-        target, target_velocity = bare.reference.at(bare.time + 1.0 / gains.control_hz)
-        phases.append(bare.reference.phase(bare.time))
-        rows.append((bare.state.q, bare.state.qd, target, target_velocity))
-        action = ACTION_MEMORY * action + ACTION_NOISE * random.standard_normal(action.shape)
-        _, _, terminated, truncated, _ = environment.step(action.astype(np.float32))
-        ended = terminated or truncated
-    environment.close()
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    unknown = np.zeros((steps, body.n_dofs))
-    return np.array(phases), Moments(*columns, torque=unknown, trust=np.zeros(steps))
-
-
-def held_out_moments(body: Body, motion: Motion, held_out: float, gains: Gains) -> Moments:
-    """Return the moments at the end of a motion, the share `held_out` of it."""
-    phase, moments = moments_of(body, motion, gains.control_hz)
-    return chosen(moments, phase >= 1.0 - held_out)
-
-
-def training_moments(
-    body: Body,
-    motions: Sequence[Motion],
-    held_out: float,
-    gains: Gains,
-    rollout_steps: int,
-    random: np.random.Generator,
-) -> Moments:
-    """Return the moments of motions and of rollouts along them, without the share `held_out` at the ends."""
-    parts = []
-    for motion in tqdm(motions, desc="motions", unit="motion"):
-        sources = [moments_of(body, motion, gains.control_hz)]
-        if rollout_steps:
-            sources.append(rollout_moments(body, motion, gains, rollout_steps, random))
-        parts += [chosen(moments, phase < 1.0 - held_out) for phase, moments in sources]
-    return Moments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def chosen(moments: Moments, choice: npt.NDArray[np.bool_]) -> Moments:
-    """Return those moments where `choice` (moment,) holds."""
-    return Moments(*(np.ascontiguousarray(column[choice]) for column in moments))
+    moment: IntArray  # (state,) which one each state lies around
+    error: Array  # (state, 4, dof) of pose, velocity, target pose and torque of inverse dynamics
+    follow: Array  # (state,) factor on the torque of inverse dynamics, 0 where stable PD is followed [-]
+    tired: Array  # (state, muscle) fatigued share of the fibres [-]
+    before: Array  # (state,) active torque one update earlier, relative to the present one [-]
 
 
 class StateSampler:
     """Draws states around the moments of motions as rows of features for MuscleNN."""
 
-    def __init__(self, body: Body, moments: Moments, gains: Gains) -> None:
-        """Take moments of motions of `body`.
+    def __init__(
+        self, body: Body, moments: Moments, gains: Gains, muscles: MuscleConfig | None = None
+    ) -> None:
+        """Take moments of motions of `body`, and the physiology, by default the default one.
 
         Raises:
-            ValueError: if there are no moments.
+            ValueError: if there are no moments, or the physiology does not fit the body.
         """
         if len(moments.q) == 0:
             raise ValueError(
                 "states are drawn around moments of motions, but there are none; give longer motions"
             )
+        self.muscles = muscles or MuscleConfig()
         kp, kd = np.zeros((2, body.n_dofs))
         kp[6:], kd[6:] = gains.kp, gains.kd
         hold = 1.0 / gains.muscle_hz
-        self.model, self.stage = make_model(body, kp, kd, hold, hold), make_stage(body)
+        self.model, self.stage = make_model(body, kp, kd, hold, hold, self.muscles), make_stage(body)
         self.moments, self.entries = moments, muscle_entries(body)
         self.n_features = feature_count(self.entries, body.n_dofs - 6)
 
@@ -200,49 +109,55 @@ class StateSampler:
         error[:, 0::2, 3:6] = 0.0  # place on earth does not matter to muscles
         follow = random.uniform(*SCALING, count) if varied else np.ones(count)
         follow *= self.moments.trust[moment] * (random.random(count) < followed)
+        tired = random.uniform(*self.muscles.start_fatigue, (count, self.entries.start.size - 1))
+        wish = Wish(moment, error, follow, tired, random.uniform(*BEFORE, count))
         features = np.empty((count, self.n_features), dtype=np.float32)
-        fill_states(self.model, self.stage, self.entries, self.moments, moment, error, follow, features)
+        fill_states(self.model, self.stage, self.entries, self.moments, wish, features)
         return features
 
 
 @njit(cache=True)
 def fill_states(
-    model: Model,
-    stage: Stage,
-    entries: Entries,
-    moments: Moments,
-    moment: IntArray,
-    error: Array,
-    follow: Array,
-    out: Array32,
+    model: Model, stage: Stage, entries: Entries, moments: Moments, wish: Wish, out: Array32
 ) -> None:
-    """Fill rows of features, one per state.
-
-    Args:
-        model: body, gains and rates.
-        stage: buffers.
-        entries: of the torque matrix.
-        moments: of motions.
-        moment: which one each state lies around, shape (state,).
-        error: of pose, velocity, target pose and torque of inverse dynamics, shape (state, 4, dof).
-        follow: factor on the torque of inverse dynamics, 0 where stable PD is followed, shape (state,).
-        out: receives the features, shape (state, feature).
-    """
-    target, work = np.empty(moments.q.shape[1]), stage.work
-    for row in range(moment.size):
-        at = moment[row]
-        integrate(model.tree, moments.q[at], error[row, 0], 1.0, stage.q)
-        stage.q[6:] = np.minimum(np.maximum(stage.q[6:], model.lower[6:]), model.upper[6:])
-        stage.qd[:] = moments.qd[at] + error[row, 1]
-        stage.displacement[:] = stage.q[3:6]
-        local_rotations(model.tree, stage.q, work.local)
-        forward_kinematics(model.tree, work.local, stage.displacement, work.rotation, work.position, work.com)
-        bias_and_mass_matrix(model.tree, stage.qd, model.gravity, work)
+    """Fill rows of features (state, feature) in `out`, one per state."""
+    target, activity = np.empty(moments.q.shape[1]), stage.activity
+    for row in range(wish.moment.size):
+        at, follow = wish.moment[row], wish.follow[row]
+        place(model, stage, moments.q[at], wish.error[row, 0])
+        stage.qd[:] = moments.qd[at] + wish.error[row, 1]
+        bias_and_mass_matrix(model.tree, stage.qd, model.gravity, stage.work)
         measure_muscles(model, stage)
-        if follow[row] > 0.0:
-            stage.wanted[:] = follow[row] * moments.torque[at] + error[row, 3]
+        if follow > 0.0:
+            stage.wanted[:] = follow * moments.torque[at] + wish.error[row, 3]
         else:
-            integrate(model.tree, moments.target[at], error[row, 2], 1.0, target)
+            integrate(model.tree, moments.target[at], wish.error[row, 2], 1.0, target)
             want_torque(model, target, moments.target_velocity[at], stage)
-        muscles = stage.muscles
-        muscle_features(muscles.torque_matrix, entries, muscles.passive_torque, stage.wanted, out[row])
+        activity.fatigued[:] = wish.tired[row]
+        activity.activation[:] = 0.0
+        if model.dynamics.rise_hold > 0.0:
+            settle_before(model, stage, entries, wish.before[row])
+        offer_choice(model.tree, model.paths, model.dynamics, stage.muscles, activity)
+        muscle_features(activity.columns, entries, activity.passive_torque, stage.wanted, out[row])
+
+
+@njit(cache=True)
+def place(model: Model, stage: Stage, q: Array, error: Array) -> None:
+    """Put the stage into a pose (dof,) that is off by an error (dof,) and within the joint limits."""
+    work = stage.work
+    integrate(model.tree, q, error, 1.0, stage.q)
+    stage.q[6:] = np.minimum(np.maximum(stage.q[6:], model.lower[6:]), model.upper[6:])
+    stage.displacement[:] = stage.q[3:6]
+    local_rotations(model.tree, stage.q, work.local)
+    forward_kinematics(model.tree, work.local, stage.displacement, work.rotation, work.position, work.com)
+
+
+@njit(cache=True)
+def settle_before(model: Model, stage: Stage, entries: Entries, factor: float) -> None:
+    """Set the activations to those that least squares choose for the wanted active torque times a factor."""
+    dynamics, activity = model.dynamics, stage.activity
+    at_once = Dynamics(dynamics.dt, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    offer_choice(model.tree, model.paths, at_once, stage.muscles, activity)
+    active = factor * (stage.wanted - activity.passive_torque)[6:]
+    least_squares(activity.columns, entries, active, activity.share)
+    activity.activation[:] = activity.share * activity.upper

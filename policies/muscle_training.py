@@ -18,13 +18,23 @@ from musclegym.manifest import start_run, write_json
 from musclegym.motion import load_motion
 from musclegym.motion.motion import Motion
 from musclegym.motion.sources import find_sources
-from musclegym.muscle.network import WEIGHTS, Array32, MuscleNN, build_network, save_muscle_network
+from musclegym.muscle.network import (
+    WEIGHTS,
+    Array32,
+    MuscleNN,
+    build_network,
+    feature_count,
+    save_muscle_network,
+)
+from musclegym.muscle.oracle import muscle_entries
+from musclegym.policies.muscle_moments import Gains, scaled, training_moments
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
-from musclegym.policies.muscle_states import Gains, Spread, StateSampler, training_moments
+from musclegym.policies.muscle_settings import Variety
+from musclegym.policies.muscle_states import Spread, StateSampler
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.settings import BodyConfig, read_settings
 
-CHUNK = 500  # states drawn between two movements of the progress bar
+CHUNK = 250  # states drawn in one build and physiology
 TORQUE_FLOOR = 10.0
 """Errors count relative to the state's wanted torque, and at least to this [N m]; own choice."""
 LARGEST_PRE_ACTIVATION = 2.0
@@ -82,7 +92,7 @@ class MuscleTrainingConfig:
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers; MASS has 1024 512 512."""
 
-    sweeps: int = 4
+    sweeps: int = 6
     """How often the network's proposal is settled when it is used."""
 
     batch: int = 256
@@ -93,6 +103,9 @@ class MuscleTrainingConfig:
 
     spread: Spread = field(default_factory=Spread)
     """How far states lie from the motion at most; each state draws its own share of it."""
+
+    variety: Variety = field(default_factory=Variety)
+    """Builds and physiologies of the states."""
 
     weights: LossWeights = field(default_factory=LossWeights)
     """Weight of each loss term."""
@@ -186,7 +199,7 @@ def train_muscle(config: MuscleTrainingConfig) -> dict[str, Any]:
         "scores": scores,
     }
     for path in filter(None, (folder / WEIGHTS, config.out)):
-        save_muscle_network(path, network, body, record)
+        save_muscle_network(path, network, body, record, config.variety.builds)
     for path in filter(None, (folder / "result.json", config.json)):
         write_json(path, record | {"seconds": trainer.seconds, "curve": trainer.curve})
     return record
@@ -196,10 +209,13 @@ def draw_states(config: MuscleTrainingConfig, body: Body, motions: list[Motion])
     """Return the features (state, feature) of the states to learn from."""
     random = np.random.default_rng(config.trainer.seed)
     moments = training_moments(body, motions, config.held_out, config.gains, config.rollout_steps, random)
-    sampler = StateSampler(body, moments, config.gains)
-    features = np.empty((config.states, sampler.n_features), dtype=np.float32)
+    features = np.empty((config.states, feature_count(muscle_entries(body), body.n_dofs - 6)), np.float32)
     with tqdm(total=config.states, desc="states", unit="state") as bar:
         for start in range(0, config.states, CHUNK):
+            setting = config.variety.draw(body, random)
+            built = setting.applied(body)
+            around = moments if built is body else scaled(moments, setting.height, setting.mass)
+            sampler = StateSampler(built, around, config.gains, setting.muscles)
             count = min(CHUNK, config.states - start)
             features[start : start + count] = sampler.draw(count, random, config.spread)
             bar.update(count)

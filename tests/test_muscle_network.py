@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from musclegym.body import Body, load_body
+from musclegym.builds import BuildRange, shape_hash
 from musclegym.motion import load_motion
 from musclegym.muscle.network import (
     SWEEP_EFFORT,
@@ -23,8 +25,9 @@ from musclegym.muscle.network import (
     shipped_weights,
 )
 from musclegym.muscle.oracle import Entries, muscle_entries, solve_activation
+from musclegym.policies.muscle_moments import Gains, chosen, held_out_moments, moments_of
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table, oracle_activation, torque_error
-from musclegym.policies.muscle_states import Gains, Spread, StateSampler, chosen, held_out_moments, moments_of
+from musclegym.policies.muscle_states import Spread, StateSampler
 from musclegym.policies.muscle_training import (
     LossWeights,
     MuscleTrainingConfig,
@@ -182,9 +185,43 @@ def test_weights_come_back_in_half_precision(human: Body, tmp_path: Path):
 
 def test_weights_of_another_body_are_refused_with_both_hashes(human: Body, tmp_path: Path):
     save_muscle_network(tmp_path / WEIGHTS, untrained(human, 0), human, {})
-    stronger = load_body("human", strength=1.5)
-    with pytest.raises(ValueError, match=f"body_hash: expected '{stronger.hash}', found '{human.hash}'"):
-        load_muscle_network(stronger, tmp_path / WEIGHTS)
+    muscles = human.muscle_set
+    other = replace(
+        human, muscle_set=replace(muscles, pennation_angle=np.where(np.arange(270) == 3, 0.1, 0.0))
+    )
+    with pytest.raises(
+        ValueError, match=f"shape_hash: expected '{shape_hash(other)}', found '{shape_hash(human)}'"
+    ):
+        load_muscle_network(other, tmp_path / WEIGHTS)
+
+
+def test_weights_serve_the_builds_that_they_were_trained_for(human: Body, tmp_path: Path):
+    builds = BuildRange(length=(0.8, 1.2), mass=(0.8, 1.3), force=(0.5, 2.0))
+    save_muscle_network(tmp_path / WEIGHTS, untrained(human, 0), human, {}, builds)
+    for height, mass, strength in ((1.4, 60.0, 1.0), (2.1, 94.9, 1.0), (1.75, 73.0, 0.5), (1.6, 73.0, 1.2)):
+        served = load_body("human", height=height, mass=mass, strength=strength)
+        assert load_muscle_network(served, tmp_path).hidden == (16, 12)
+    for height, mass, strength, found in (
+        (1.41, 73.0 * 1.31, 1.0, "mass 1.31"),
+        (1.75, 73.0, 0.4, "force 0.4"),
+        (1.75, 58.0, 1.0, "mass 0.7945"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"mass 0.8 to 1.3, force 0.5 to 2 times.*{found}.*train-muscle"
+        ):
+            load_muscle_network(load_body("human", height=height, mass=mass, strength=strength), tmp_path)
+
+
+def test_weights_of_a_file_serve_its_own_build_unless_others_were_trained(pendulum: Body, tmp_path: Path):
+    stronger = replace(pendulum, muscle_set=pendulum.muscle_set.with_strength(1.5))
+    save_muscle_network(tmp_path / WEIGHTS, untrained(pendulum, 0), pendulum, {})
+    assert load_muscle_network(pendulum, tmp_path).n_muscles == 2
+    with pytest.raises(ValueError, match=r"force 1 to 1 times .*but this one has .* force 1\.5 times"):
+        load_muscle_network(stronger, tmp_path)
+    save_muscle_network(
+        tmp_path / WEIGHTS, untrained(pendulum, 0), pendulum, {}, BuildRange(force=(0.5, 1.5))
+    )
+    assert load_muscle_network(stronger, tmp_path).n_muscles == 2
 
 
 def test_missing_weights_name_the_cure(human: Body, pendulum: Body, tmp_path: Path):

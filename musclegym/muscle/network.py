@@ -8,6 +8,7 @@ TOG 38:73), whose last layer ends in tanh and ReLU.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +20,11 @@ from numba import njit
 from torch import Tensor, nn
 
 from musclegym.body import Body
+from musclegym.builds import Build, BuildRange, build_of, shape_hash
 from musclegym.manifest import load_weights, save_weights
 from musclegym.muscle.oracle import Entries, muscle_entries
 from musclegym.rotation import Array
+from musclegym.settings import restored
 
 Array32 = npt.NDArray[np.float32]
 
@@ -228,7 +231,13 @@ def build_network(body: Body, hidden: Sequence[int] = (128, 128), sweeps: int = 
     return MuscleNN(muscle_entries(body), body.n_dofs - 6, hidden, sweeps)
 
 
-def save_muscle_network(path: str | Path, network: MuscleNN, body: Body, record: Mapping[str, Any]) -> None:
+def save_muscle_network(
+    path: str | Path,
+    network: MuscleNN,
+    body: Body,
+    record: Mapping[str, Any],
+    builds: BuildRange | None = None,
+) -> None:
     """Write a network in half precision to NAME.safetensors, and what it was made for to NAME.json.
 
     Args:
@@ -236,32 +245,51 @@ def save_muscle_network(path: str | Path, network: MuscleNN, body: Body, record:
         network: the network.
         body: the body that it was trained for.
         record: what else the manifest shall say, such as seed and scores.
+        builds: of the body that it was trained for too; by default the body's own alone.
     """
     tensors = {
         name: value.detach().numpy().astype(np.float16) for name, value in network.state_dict().items()
     }
     model = {"hidden": network.hidden, "sweeps": network.sweeps}
-    save_weights(path, tensors, {"kind": "MuscleNN", **made_for(body), "model": model, **record})
+    served = {"build": build_of(body)._asdict(), "builds": builds or BuildRange()}
+    save_weights(path, tensors, {"kind": "MuscleNN", **made_for(body), **served, "model": model, **record})
 
 
 def load_muscle_network(body: Body, path: str | Path | None = None) -> MuscleNN:
-    """Read the network of a body, ready to `activate`.
+    """Read a network that serves a body, ready to `activate`.
 
     Args:
-        body: the body that it is to be used with.
+        body: the body that it is to be used with: the one that it was trained for, or another build of it
+            (`musclegym.scaling`) within the ranges that it was trained for.
         path: NAME.safetensors, or the folder of a run of `musclegym train-muscle`; None for the weights that
             are shipped with the body.
 
     Raises:
         FileNotFoundError: if there are no such weights.
-        ValueError: if they were made for another body or changed after they were saved.
+        ValueError: if they were made for another body or other builds, or changed after they were saved.
     """
     path = shipped_weights(body) if path is None else Path(path)
     path = path / WEIGHTS if path.is_dir() else path
     tensors, manifest = load_weights(path, {"kind": "MuscleNN", **made_for(body)}, made_by=MADE_BY)
+    check_build(body, path, Build(**manifest["build"]), restored(BuildRange, manifest["builds"]))
     network = build_network(body, **manifest["model"])
     network.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
     return network.eval().requires_grad_(False)
+
+
+def check_build(body: Body, path: Path, reference: Build, builds: BuildRange) -> None:
+    """Refuse a body whose build is beyond those that weights were trained for."""
+    factors = Build(*(own / trained for own, trained in zip(build_of(body), reference, strict=True)))
+    if builds.contains(factors):
+        return
+    served = [f"{name} {low:g} to {high:g}" for name, (low, high) in asdict(builds).items()]
+    found = [f"{name} {factor:.4g}" for name, factor in factors._asdict().items()]
+    raise ValueError(
+        f"{path} serves bodies with {', '.join(served)} times those of the {body.name!r} it was trained for, "
+        f"but this one has {', '.join(found)} times; choose height, mass and strength nearer to it, or "
+        f"train weights for this body: {MADE_BY} --height M --mass KG --strength FACTOR --run FOLDER, and "
+        f"name them by muscle_weights=FOLDER/{WEIGHTS}"
+    )
 
 
 def shipped_weights(body: Body) -> Path:
@@ -284,7 +312,7 @@ def made_for(body: Body) -> dict[str, Any]:
     """Return the part of a network's manifest that a body must agree with."""
     return {
         "body": body.name,
-        "body_hash": body.hash,
+        "shape_hash": shape_hash(body),
         "muscles": body.n_muscles,
         "features": {
             "torque_entries": muscle_entries(body).dof.size,
