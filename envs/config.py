@@ -201,6 +201,17 @@ class HumanoidConfig:
         return self.actuation in ("excitation", "muscle_length")
 
     @property
+    def remembers_activation(self) -> bool:
+        """Whether the next state depends on present activations."""
+        lags = muscle_config(self.muscles).activation_dynamics
+        return self.actuation != "torque" and (self.acts_on_muscles if lags is None else lags)
+
+    @property
+    def tires(self) -> bool:
+        """Whether muscles act and tire."""
+        return self.actuation != "torque" and muscle_config(self.muscles).fatigue
+
+    @property
     def target_range(self) -> float:
         """Largest offset of the target pose [rad]."""
         if self.action_range is not None:

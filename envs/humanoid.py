@@ -253,6 +253,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             com_velocity=linear + np.cross(angular, work.com - work.position),
             angular_velocity=angular,
             activation=self.actuator.activation.copy(),
+            fatigued=self.actuator.fatigued.copy(),
             ground_force=self.simulation.ground_forces(),
             ground_height=float(self.world.height_at(x, z)) if np.isfinite(x + z) else 0.0,
             effort=self.actuator.effort,

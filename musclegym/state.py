@@ -34,6 +34,8 @@ class BodyState:
     """Angular velocities of the bodies, shape (body, 3) [rad/s]."""
     activation: Array
     """Muscle activation at the end of the step, shape (muscle,); empty where muscles do not act [-]."""
+    fatigued: Array
+    """Share of each muscle's fibres that are tired, shape (muscle,); empty where muscles do not act [-]."""
     ground_force: Array
     """Normal force of the ground on each body, shape (body,) [N]."""
     ground_height: float

@@ -317,3 +317,21 @@ def test_on_a_slope_the_motion_stands_on_the_ground_wherever_it_goes():
             clear.append((points[:, 1] - ground).min())
         assert clear[0] == pytest.approx(clear[1], abs=1e-9)
     assert np.allclose(env.reference.at(env.time)[0], env.state.q, atol=1e-9)
+
+
+def test_what_muscles_remember_is_observed_where_it_matters():
+    def blocks(**options: Any) -> set[str]:
+        return {block.name for block in make(**options).observation_layout} & {"activation", "fatigued"}
+
+    assert blocks() == blocks(actuation="oracle") == set()
+    assert blocks(actuation="excitation") == {"activation"}
+    assert blocks(actuation="excitation", muscles={"activation_dynamics": False}) == set()
+    assert blocks(actuation="oracle", muscles={"activation_dynamics": True}) == {"activation"}
+    assert blocks(actuation="oracle", muscles={"fatigue": True}) == {"fatigued"}
+    env = make(actuation="oracle", muscles={"fatigue": True, "start_fatigue": (0.2, 0.4)})
+    observation, _ = env.reset(seed=0)
+    block = next(block for block in env.observation_layout if block.name == "fatigued")
+    tired = observation[block.start : block.stop]
+    assert (tired >= 0.2).all()
+    assert (tired <= 0.4).all()
+    assert tired.std() > 0.0
