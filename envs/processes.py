@@ -10,7 +10,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -105,7 +105,8 @@ class Workers:
         self.batch = shape.over(memory)
         bounds = [round(shape.members * index / processes) for index in range(processes + 1)]
         self._workers: list[Worker] = []
-        try:
+        with ExitStack() as failing:
+            failing.callback(self.close)
             with one_thread_each():
                 for first, stop in pairwise(bounds):
                     infos = slice(start + size * first, start + size * stop)
@@ -115,9 +116,7 @@ class Workers:
             for worker in self._workers:
                 worker.ask("build", make)
             self._collect()
-        except BaseException:
-            self.close()
-            raise
+            failing.pop_all()  # nothing has failed
 
     def reset(
         self, turn: int, seeds: Sequence[int | None], options: dict[str, Any] | None, chosen: Flags
