@@ -61,6 +61,8 @@ FURTHER = {
     ),
 }
 """What users of the parts need beside the names in `musclegym` itself."""
+COLUMNS = 88
+"""Width of what commands print, which a block of a page holds without scrolling."""
 LINES = ("#b3261e", "#1f5fa8", "#3a7d44", "#8a5a00")
 
 
@@ -115,9 +117,9 @@ def command_pages() -> Iterator[str]:
 
 
 def help_of(*words: str) -> str:
-    """Return what a command prints for --help, 100 columns wide."""
+    """Return what a command prints for --help, as wide as the pages."""
     printed, columns = io.StringIO(), os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "100"
+    os.environ["COLUMNS"] = str(COLUMNS)
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         main([*words, "--help"])
     if columns is None:
@@ -125,7 +127,7 @@ def help_of(*words: str) -> str:
     else:
         os.environ["COLUMNS"] = columns
     lines = (line.rstrip() for line in printed.getvalue().splitlines())
-    return "\n".join(textwrap.fill(line, 100) if len(line) > 100 else line for line in lines).strip()
+    return "\n".join(textwrap.fill(line, COLUMNS) if len(line) > COLUMNS else line for line in lines).strip()
 
 
 def fenced(text: str) -> str:
