@@ -170,21 +170,32 @@ class Actuator:
 
 
 def advance(actuators: Sequence[Actuator]) -> None:
-    """Advance bodies of the same settings by one control step; MuscleNN serves all of them at once."""
+    """Advance bodies of the same settings by one control step; MuscleNN serves all of them at once.
+
+    Between two choices of activations each body makes its physics steps in one go, while it is in the
+    processor's cache.
+    """
     first = actuators[0]
-    network = first.network if first.kind == "muscle" else None
     for actuator in actuators:
         clear(actuator.stage.tally)
-    for step in range(first.physics_steps):
-        update = first.by_choice and step % first.steps_per_update == 0
-        if update and network is not None:
-            features = np.zeros((len(actuators), network.n_features), dtype=np.float32)
-            for actuator, row in zip(actuators, features, strict=True):
-                actuator.demand(row)
-            for actuator, share in zip(actuators, network.activate(features), strict=True):
-                actuator.stage.activity.share[:] = share
-        elif update:
-            for actuator in actuators:
-                actuator.demand(None)
+    hold = first.steps_per_update if first.by_choice else first.physics_steps
+    for _ in range(0, first.physics_steps, hold):
+        if first.by_choice:
+            choose_activations(actuators)
         for actuator in actuators:
-            actuator.act(update)
+            for step in range(hold):
+                actuator.act(first.by_choice and step == 0)
+
+
+def choose_activations(actuators: Sequence[Actuator]) -> None:
+    """Let MuscleNN, for all bodies at once, or least squares choose the activations."""
+    first = actuators[0]
+    if first.kind != "muscle":
+        for actuator in actuators:
+            actuator.demand(None)
+        return
+    features = np.zeros((len(actuators), first.network.n_features), dtype=np.float32)
+    for actuator, row in zip(actuators, features, strict=True):
+        actuator.demand(row)
+    for actuator, share in zip(actuators, first.network.activate(features), strict=True):
+        actuator.stage.activity.share[:] = share
