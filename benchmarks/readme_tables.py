@@ -133,11 +133,21 @@ def muscle_network(result: dict[str, Any]) -> str:
             *(f"{row[name]:.2f}" for name in ("wanted", "oracle", "network", "allowed")),
             f"{row['oracle_saturated']:.1%} / {row['network_saturated']:.1%}",
         ]
-        for row in result["scores"]["rows"]
+        for row in result["settings"]["default"]["rows"]
     ]
     bar, saturated = "bar: 1.25 x oracle + 2", "saturated: oracle / MuscleNN"
     head = ["held-out states [N m]", "wanted", "oracle", "MuscleNN", bar, saturated]
     return markdown(head, rows)
+
+
+def muscle_settings(result: dict[str, Any]) -> str:
+    """Return MuscleNN's torque error beside the oracle's under each physiology and build."""
+    rows = [
+        [name, *(f"{row['oracle']:.2f} / {row['network']:.2f}" for row in setting["rows"])]
+        for name, setting in result["settings"].items()
+    ]
+    columns = [f"{row['motion']}, {row['states']}" for row in result["settings"]["default"]["rows"]]
+    return markdown(["oracle / MuscleNN [N m]", *columns], rows)
 
 
 def rollouts(result: dict[str, Any]) -> str:
@@ -182,6 +192,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "inverse_dynamics": ("human_muscles.json", inverse_dynamics),
     "retargeting": ("retargeting.json", retargeting),
     "muscle_network": ("muscle_nn.json", muscle_network),
+    "muscle_settings": ("muscle_nn.json", muscle_settings),
     "rollouts": ("rollout_stability.json", rollouts),
     "quickstart": ("quickstart.json", quickstart),
 }
