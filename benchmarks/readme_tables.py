@@ -125,6 +125,27 @@ def retargeting(result: dict[str, Any]) -> str:
     return markdown(["source", "clips", limbs, skating, sliding, under, "clipped angles"], rows)
 
 
+def library(result: dict[str, Any]) -> str:
+    """Return what it takes to build a library of motions and to read windows of it."""
+    figures = result["results"]
+    build, windows, memory = figures["build"], figures["windows_per_second"], figures["memory"]
+    rows = [
+        ["motions", f"{figures['clips']:,} clips, {figures['seconds_of_motion'] / 3600:.1f} h"],
+        ["first build, one process", f"{build['single_seconds']:.0f} s"],
+        [f"first build, {build['workers']} processes", f"{build['parallel_seconds']:.0f} s"],
+        ["build with nothing changed", f"{build['unchanged_seconds']:.1f} s"],
+        *(
+            [f"windows of {figures['window_frames']} frames, {name}", f"{rate:,.0f} a second"]
+            for name, rate in windows.items()
+        ),
+        *(
+            [f"peak memory of a reader, {row['clips']:,} clips", f"{row['peak_megabytes']:.0f} MB"]
+            for row in memory
+        ),
+    ]
+    return markdown(["motion library", "measured"], rows)
+
+
 def muscle_network(result: dict[str, Any]) -> str:
     """Return MuscleNN's torque error beside the oracle's."""
     rows = [
@@ -191,6 +212,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "strength": ("human_muscles.json", strength),
     "inverse_dynamics": ("human_muscles.json", inverse_dynamics),
     "retargeting": ("retargeting.json", retargeting),
+    "library": ("motion_library.json", library),
     "muscle_network": ("muscle_nn.json", muscle_network),
     "muscle_settings": ("muscle_nn.json", muscle_settings),
     "rollouts": ("rollout_stability.json", rollouts),
