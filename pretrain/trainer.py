@@ -24,7 +24,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from musclegym.pretrain.precision import Precision, chosen_precision, lower_precision
+
 TIMED_STEPS = 40  # steps whose rate decides how many fit into `minutes`
+WARMING_STEPS = 10  # the first of them, in which kernels are compiled and files first read, do not count
 FILE = "training.safetensors"
 
 
@@ -58,6 +61,9 @@ class TrainerConfig:
 
     log_every: int = 20
     """Steps between lines of the log; the losses are means over them."""
+
+    precision: Precision = "float32"
+    """In what linear layers multiply: bfloat16 is faster where there are units for it; auto finds out."""
 
     seed: int = 0
     """Seed of the weights and of all draws."""
@@ -111,10 +117,12 @@ class Trainer:
         self.average = AveragedModel(
             model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=False
         )
+        if chosen_precision(config.precision, torch.device("cpu")) == "bfloat16":
+            lower_precision(model)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
         self.steps: int | None = config.steps if config.minutes is None else None
-        self.seconds = 0.0
+        self.seconds = self.warming_seconds = 0.0
         self.curve: list[dict[str, float]] = []
 
     @property
@@ -173,7 +181,9 @@ class Trainer:
         self.average.update_parameters(self.model)
         self.curve.append(record)
         self.step += 1
-        self.seconds += time.monotonic() - begin
+        taken = time.monotonic() - begin
+        self.seconds += taken
+        self.warming_seconds += taken if self.step <= WARMING_STEPS else 0.0
 
     def learning_rate(self, progress: float) -> float:
         """Return the learning rate of the present step: linear warm-up times half a cosine."""
@@ -183,7 +193,8 @@ class Trainer:
     def steps_that_fit(self) -> int:
         """Return how many steps fit into `minutes` at the rate so far."""
         assert self.config.minutes is not None
-        return max(self.step, int(60.0 * self.config.minutes * self.step / self.seconds))
+        per_step = (self.seconds - self.warming_seconds) / (self.step - WARMING_STEPS)
+        return max(self.step, int((60.0 * self.config.minutes - self.warming_seconds) / per_step))
 
     def log(self, writer: SummaryWriter, bar: tqdm) -> None:
         """Write recent losses to TensorBoard and the bar."""
