@@ -3,6 +3,7 @@
 import inspect
 from collections import deque
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -12,6 +13,7 @@ from gymnasium import spaces
 
 from musclegym.body import Body
 from musclegym.envs.actuator import Actuator, advance
+from musclegym.envs.aids import Aids
 from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
 from musclegym.envs.measures import INFO, step_measures
 from musclegym.envs.observations import BOUND, View, layout_of, observe
@@ -20,7 +22,7 @@ from musclegym.envs.reference import Reference
 from musclegym.envs.tracking import tracking_terms
 from musclegym.envs.world import World
 from musclegym.human import neutral_pose
-from musclegym.motion import Motion, load_motion
+from musclegym.motion import Clip, Motion, load_motion
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 from musclegym.skeleton import body_velocities
@@ -28,6 +30,9 @@ from musclegym.state import BodyState
 
 Array32 = npt.NDArray[np.float32]
 Info = dict[str, Any]
+
+LATEST_START = 0.9
+"""Latest phase at which an episode starts in a motion that does not repeat, unless it is asked for [-]."""
 
 
 class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
@@ -44,6 +49,11 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     away from the motion that it follows, or the task says so, or a number is no longer finite
     (`info["diverged"]`). It is truncated at the end of a motion that does not repeat, and by `TimeLimit`
     after 300 steps (10 s).
+
+    ## Training aids
+
+    `set_assistance`, `set_start_phases`, `set_limits` and `set_motion` make learning easier. They are
+    methods, no options, so an environment that has just been made has none of them.
 
     ## Frames
 
@@ -71,6 +81,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.body: Body = self.config.load_body()
         self.simulation = Simulation(self.body, self.config.physics_hz)
         self.actuator = Actuator(self.body, self.config, self.simulation)
+        self.aids = Aids(self.body, self.config.fall_drop, self.config.lost_distance)
         motion = self.config.chosen_motion
         self.motion = None if motion is None else load_motion(motion, self.body, self.config.control_hz)
         self.world = World(
@@ -111,6 +122,49 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             choose("reward weight", name, tuple(item.name for item in fields(RewardWeights)))
         self.config = replace(self.config, reward_weights=replace(self.config.reward_weights, **weights))
 
+    def set_assistance(self, share: float) -> None:
+        """Training aid: hold pelvis and torso near the motion by springs of a share in [0, 1] of their force.
+
+        Raises:
+            ValueError: if the share is out of range, or the task follows no motion.
+        """
+        self._check_follows("assistance")
+        self.aids.set_assistance(share)
+        self.simulation.support([], np.zeros((0, 3)))
+
+    def set_start_phases(self, weights: npt.ArrayLike | None) -> None:
+        """Training aid: draw start phases from equal bins of the motion with these weights, None for evenly.
+
+        Raises:
+            ValueError: if they are no weights, or there is no motion.
+        """
+        self._check_follows("drawing start phases")
+        self.aids.set_start_phases(weights)
+
+    def set_limits(self, fall_drop: float | None = None, lost_distance: float | None = None) -> None:
+        """Training aid: end episodes at other limits than the options'; None is the option's own.
+
+        Raises:
+            ValueError: if a limit is not positive.
+        """
+        self.aids.set_limits(fall_drop, lost_distance)
+
+    def set_motion(self, motion: str | Path | Clip | Motion) -> None:
+        """Training aid: follow another motion from the next reset on, for a curriculum over clips.
+
+        Raises:
+            ValueError: if the task follows no motion, or it does not fit the body.
+            FileNotFoundError: if there is no such file.
+        """
+        self._check_follows("another motion")
+        self.world.motion = load_motion(motion, self.body, self.config.control_hz)
+
+    def _check_follows(self, aid: str) -> None:
+        if not self.task.follows_motion:
+            raise ValueError(
+                f"{aid} aids tasks that follow a motion, but task {self.config.task!r} does not; leave it out"
+            )
+
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array32, Info]:
         """Start an episode.
 
@@ -121,9 +175,9 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             ValueError: if an option is unknown, or the phase is out of range or without a motion.
         """
         super().reset(seed=seed)
-        phase = start_phase(options or {}, self.motion)
-        if phase is None and self.motion is not None:
-            phase = float(self.np_random.uniform(0.0, 1.0 if self.motion.cyclic else 0.9))
+        phase, motion = start_phase(options or {}, self.motion), self.world.motion
+        if phase is None and motion is not None:
+            phase = self.aids.draw_phase(self.np_random, 1.0 if motion.cyclic else LATEST_START)
         self._embody(*self.world.reset(self.np_random))
         q, qd = self._start(phase)
         if self.config.start_noise > 0.0:
@@ -148,6 +202,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         """Hand an action to the actuator; the first of the three parts of `step`."""
         command = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
         self.world.step(self.np_random)
+        if self.aids.assistance > 0.0:
+            self.aids.support(self.simulation, self.state, self._wanted_place)
         base, velocity = self._wanted if self.task.follows_motion else (self._neutral, self._stillness)
         if self.config.actuation == "excitation":
             self.actuator.excite(0.5 * (command + 1.0))
@@ -199,14 +255,14 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
 
     def _embody(self, body: Body, motion: Motion | None) -> None:
         """Go on with another body of the same names, and its motion."""
+        if motion is not None and motion is not self.motion:
+            self.motion, self.reference = motion, Reference(motion, self._place)
         if body is self.body:
             return
-        self.body, self.motion = body, motion
+        self.body = body
         self.actuator.set_body(body)
         self._neutral = neutral_pose(body.skeleton)
         self._renderer = None
-        if motion is not None:
-            self.reference = Reference(motion, self._place)
 
     def _start(self, phase: float | None) -> tuple[Array, Array]:
         """Return the pose and velocity (dof,) in which an episode starts, and set the clock."""
@@ -235,6 +291,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         if self.reference is not None:
             self.reference.resynchronise(self.time, self.state.rotation[0], self.state.joint_position[0])
             self._wanted = self.reference.at(self.time_after(1))
+            self._wanted_place = self.body.kinematics(*self._wanted)
 
     def _read_state(self) -> BodyState:
         self.actuator.read()
@@ -278,7 +335,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         """Return every weighted term of the reward of the last control step."""
         weights, terms = self.config.reward_weights, {}
         if self.reference is not None:
-            tracking = tracking_terms(self.state, *self._wanted, self.config.weights)
+            tracking = tracking_terms(self.state, *self._wanted, self._wanted_place, self.config.weights)
             terms |= {name: weights.tracking * value for name, value in tracking.items()}
         if self.config.prior is not None:
             states = np.array(self._past)[-self.config.prior.window :]
@@ -294,11 +351,11 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     def _is_lost(self) -> bool:
         """Whether the body has fallen, or strayed from the motion that it follows."""
         rest = float(self.body.skeleton.joint_position[0, 1])
-        drop = self.config.fall_drop * rest
+        drop = self.aids.fall_drop * rest
         if not self.task.follows_motion:
             return self.state.root_height < rest - drop
         away = self.state.joint_position[0] - self.body.skeleton.joint_position[0] - self._wanted[0][3:6]
-        return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.config.lost_distance)
+        return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.aids.lost_distance)
 
     def _phase(self) -> Info:
         return {} if self.reference is None else {"phase": self.reference.phase(self.time)}

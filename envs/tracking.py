@@ -1,22 +1,25 @@
 """The terms of tracking a motion: how near a state is to the motion's pose and velocity."""
 
+from musclegym.body import Kinematics
 from musclegym.envs import rewards
 from musclegym.envs.config import TrackWeights
 from musclegym.rotation import Array
 from musclegym.state import BodyState, heading_rotation
 
 
-def tracking_terms(state: BodyState, q: Array, qd: Array, weights: TrackWeights) -> dict[str, float]:
+def tracking_terms(
+    state: BodyState, q: Array, qd: Array, wanted: Kinematics, weights: TrackWeights
+) -> dict[str, float]:
     """Return the weighted terms of `TrackWeights`.
 
     Args:
         state: where the body is.
         q: the motion's pose at the same time, shape (dof,).
         qd: the motion's velocity, shape (dof,).
+        wanted: where the bodies are then.
         weights: of the terms.
     """
     skeleton = state.body.skeleton
-    wanted = state.body.kinematics(q, qd)
     error = skeleton.difference(state.q, q)
     ends = skeleton.end_effector
     facing = heading_rotation(wanted.joint_rotation[0])

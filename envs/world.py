@@ -173,7 +173,7 @@ class World:
 
         Args:
             body: the environment's own body, which the variation is relative to.
-            motion: its motion, which is scaled with it; may be None.
+            motion: its motion, which is scaled with it; may be None, and be replaced between episodes.
             simulation: where ground, pushes and body are put.
             control_hz: control steps per second [1/s].
             ground: what the ground is drawn from; None for the flat one.
@@ -183,7 +183,7 @@ class World:
         Raises:
             ValueError: if a body to be pushed does not exist.
         """
-        self._body, self._motion, self._simulation = body, motion, simulation
+        self._body, self.motion, self._simulation = body, motion, simulation
         self._control_hz = control_hz
         self.ground, self.pushes, self.variation = ground, pushes, variation
         self._pushed = [body.skeleton.body(name) for name in pushes.bodies] if pushes else []
@@ -192,7 +192,7 @@ class World:
 
     def reset(self, rng: np.random.Generator) -> tuple[Body, Motion | None]:
         """Draw an episode's body and ground, put them into the simulation and return its body and motion."""
-        body, motion = self._body, self._motion
+        body, motion = self._body, self.motion
         if self.variation is not None:
             factors = (self.variation.height, self.variation.mass, self.variation.strength)
             self._factors = height, mass, strength = [draw(rng, factor) for factor in factors]

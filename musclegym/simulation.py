@@ -60,6 +60,7 @@ class Simulation:
         self.physics_hz = physics_hz
         self.ground = ground
         self._client = pybullet.connect(pybullet.DIRECT)
+        self._support: list[tuple[int, Array]] = []
         self.release()
         self.set_body(body)
 
@@ -211,6 +212,7 @@ class Simulation:
     def reset(self, q: npt.ArrayLike, qd: npt.ArrayLike) -> None:
         """Put the body into the pose `q` (dof,) with velocity `qd` (dof,), unpushed, and read it back."""
         self.release()
+        self._support = []
         if not np.isfinite(self.links).all():
             self._build()  # numbers that are not finite stay in the engine's memory of contacts
         pose, velocity, state = as_floats(q).copy(), as_floats(qd), np.zeros(self.frames.size)
@@ -263,7 +265,9 @@ class Simulation:
                 physicsClientId=self._client,
             )
         if self._pushed:
-            self._apply_push()
+            self._apply(self.push_body, self.push_force)
+        for body, force in self._support:
+            self._apply(body, force)
         if not self.ground.is_even:
             self._follow()
         pybullet.stepSimulation(physicsClientId=self._client)
@@ -286,23 +290,31 @@ class Simulation:
             )
         self.push_body, self.push_force, self._pushed = body, force, True
 
+    def support(self, bodies: Sequence[int], forces: Array) -> None:
+        """Pull at the mass centres of bodies by forces (n, 3) in the world [N], till the next call or `reset`."""
+        self._support = list(zip(bodies, forces, strict=True))
+
     def release(self) -> None:
         """End the push."""
         self.push_body, self.push_force, self._pushed = 0, np.zeros(3), False
 
     def push_point(self) -> Array:
         """Return where the push acts: the mass centre of the pushed body, shape (3,) [m]."""
-        client = self._client
-        if self.push_body == 0:
-            return np.array(pybullet.getBasePositionAndOrientation(self._body, physicsClientId=client)[0])
-        return np.array(pybullet.getLinkState(self._body, self.push_body - 1, physicsClientId=client)[0])
+        return np.array(self._mass_centre(self.push_body))
 
-    def _apply_push(self) -> None:
+    def _mass_centre(self, body: int) -> Sequence[float]:
+        client = self._client
+        if body == 0:
+            return pybullet.getBasePositionAndOrientation(self._body, physicsClientId=client)[0]
+        return pybullet.getLinkState(self._body, body - 1, physicsClientId=client)[0]
+
+    def _apply(self, body: int, force: Array) -> None:
+        """Let a force (3,) in the world [N] act on the mass centre of a body in the next physics step."""
         pybullet.applyExternalForce(
             self._body,
-            self.push_body - 1,
-            self.push_force.tolist(),
-            self.push_point().tolist(),
+            body - 1,
+            force.tolist(),
+            self._mass_centre(body),
             pybullet.WORLD_FRAME,
             physicsClientId=self._client,
         )

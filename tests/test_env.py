@@ -84,7 +84,7 @@ def test_perfect_tracking_earns_each_weight():
     env.reset(seed=0, options={"phase": 0.3})
     weights = TrackWeights()
     q, qd = env.reference.at(env.time)
-    terms = tracking_terms(env.state, q, qd, weights)
+    terms = tracking_terms(env.state, q, qd, env.body.kinematics(q, qd), weights)
     assert terms == pytest.approx({name: getattr(weights, name) for name in terms}, rel=1e-6)
 
 
