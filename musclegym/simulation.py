@@ -291,7 +291,7 @@ class Simulation:
         self.push_body, self.push_force, self._pushed = body, force, True
 
     def support(self, bodies: Sequence[int], forces: Array) -> None:
-        """Pull at the mass centres of bodies by forces (n, 3) in the world [N], till the next call or `reset`."""
+        """Pull at mass centres of bodies by forces (n, 3) in the world [N] until called again or `reset`."""
         self._support = list(zip(bodies, forces, strict=True))
 
     def release(self) -> None:
