@@ -13,7 +13,8 @@ from musclegym.manifest import load_weights, read_manifest, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.policies.environment import made_for
 from musclegym.policies.prior_policy import SimulationNNWithPrior
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.kinds import model_of_kind
+from musclegym.pretrain.next_state import NextStateModel
 
 FORMAT = 1
 """Version of the file's contents; it grows when an older file can no longer be understood."""
@@ -113,6 +114,7 @@ def network_record(policy: SimulationNNWithPrior) -> dict[str, Any]:
         "finetune": policy.features_extractor.finetune,
         "encoder": encoder
         and {
+            "kind": encoder.kind,
             "layout": encoder.layout.record(),
             "model": dataclasses.asdict(encoder.config),
             "fps": encoder.fps,
@@ -120,9 +122,9 @@ def network_record(policy: SimulationNNWithPrior) -> dict[str, Any]:
     }
 
 
-def encoder_from_record(record: Mapping[str, Any] | None) -> MotionNN | None:
+def encoder_from_record(record: Mapping[str, Any] | None) -> NextStateModel | None:
     """Build an encoder of the recorded size."""
     if record is None:
         return None
     layout = StateLayout.from_record(record["layout"])
-    return MotionNN(layout, MotionNNConfig(**record["model"]), record["fps"])
+    return model_of_kind(record["kind"], layout, record["model"], record["fps"])

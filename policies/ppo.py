@@ -18,7 +18,7 @@ from musclegym.policies.callbacks import TrainingCallback
 from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment, make_workers
 from musclegym.policies.prior_policy import SimulationNNWithPrior, load_encoder
 from musclegym.policies.training_run import TrainingRun
-from musclegym.pretrain.motion_nn import MotionNN
+from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.trainer import interruption
 from musclegym.settings import read_settings
 
@@ -166,7 +166,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     return result
 
 
-def prepare(config: TrainConfig) -> tuple[MotionNN | None, dict[str, Any], dict[str, Any]]:
+def prepare(config: TrainConfig) -> tuple[NextStateModel | None, dict[str, Any], dict[str, Any]]:
     """Return the encoder, what a policy must agree with, and the options of the environment."""
     options = config.environment.options()
     environment = make_environment(options)
@@ -182,7 +182,7 @@ def prepare(config: TrainConfig) -> tuple[MotionNN | None, dict[str, Any], dict[
     return encoder, fits, options
 
 
-def check_rate(encoder: MotionNN, control_hz: float) -> None:
+def check_rate(encoder: NextStateModel, control_hz: float) -> None:
     """Refuse an encoder of another frame rate than the control rate."""
     if encoder.fps != control_hz:
         raise ValueError(
@@ -191,7 +191,7 @@ def check_rate(encoder: MotionNN, control_hz: float) -> None:
         )
 
 
-def make_learner(config: TrainConfig, workers: VecEnv, encoder: MotionNN | None) -> PPO:
+def make_learner(config: TrainConfig, workers: VecEnv, encoder: NextStateModel | None) -> PPO:
     """Build PPO with a policy that has not learned anything."""
     ppo = config.ppo
     return TwoRatePPO(

@@ -21,7 +21,8 @@ from musclegym.motion.features import StateLayout
 from musclegym.motion.motion import Motion
 from musclegym.policies.normaliser import RunningNormaliser
 from musclegym.pretrain.checkpoint import load_prior
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.next_state import NextStateModel, statistics_of
 from musclegym.pretrain.windows import states_of
 
 VALUE_RATE = 10.0
@@ -32,7 +33,7 @@ class PriorFeatures(BaseFeaturesExtractor):
     """Normalised observation in which the encoder's features stand in the place of the history."""
 
     def __init__(
-        self, observation_space: gym.spaces.Box, encoder: MotionNN | None = None, finetune: bool = False
+        self, observation_space: gym.spaces.Box, encoder: NextStateModel | None = None, finetune: bool = False
     ) -> None:
         """Take over an encoder as it is.
 
@@ -91,7 +92,7 @@ class SimulationNNWithPrior(ActorCriticPolicy):
         action_space: gym.spaces.Space,
         lr_schedule: Schedule,
         *,
-        encoder: MotionNN | None = None,
+        encoder: NextStateModel | None = None,
         finetune: bool = False,
         hidden: tuple[int, ...] = (256, 256),
         exploration: float = 0.1,
@@ -137,7 +138,7 @@ class SimulationNNWithPrior(ActorCriticPolicy):
         self.optimizer = self.optimizer_class(groups, **options)
 
 
-def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> MotionNN | None:
+def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> NextStateModel | None:
     """Return the encoder that `--prior` names.
 
     Args:

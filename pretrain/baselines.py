@@ -12,16 +12,19 @@ class ConstantVelocity:
     def __init__(self, layout: StateLayout, fps: float) -> None:
         self.layout, self.fps = layout, fps
 
-    def predict(self, window: Tensor) -> Tensor:
-        """Return the next states (batch, 2 dof); only the last frame of `window` matters."""
-        pose = self.layout.pose(window[:, -1])
+    def roll_out(self, context: Tensor, steps: int) -> Tensor:
+        """Return the states (batch, steps, 2 dof) that follow; only the last frame of `context` matters."""
+        pose, states = self.layout.pose(context[:, -1]), []
         change = torch.cat([pose.velocity / self.fps, torch.zeros_like(pose.velocity)], dim=-1)
-        return self.layout.state(self.layout.advance(pose, change))
+        for _ in range(steps):
+            pose = self.layout.advance(pose, change)
+            states.append(self.layout.state(pose))
+        return torch.stack(states, dim=1)
 
 
 class ZeroVelocity:
     """Baseline that repeats the last state: doing nothing."""
 
-    def predict(self, window: Tensor) -> Tensor:
-        """Return the last states (batch, 2 dof) of `window`."""
-        return window[:, -1]
+    def roll_out(self, context: Tensor, steps: int) -> Tensor:
+        """Return the last states of `context`, `steps` times."""
+        return context[:, -1:].expand(-1, steps, -1)

@@ -1,4 +1,4 @@
-"""Saving and loading a trained MotionNN: safetensors with a manifest that says what it was made for."""
+"""Saving and loading a trained prior: safetensors with a manifest that says what it was made for."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,14 +12,15 @@ import musclegym
 from musclegym.body import Body
 from musclegym.manifest import load_weights, save_weights
 from musclegym.motion.features import StateLayout
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.kinds import model_of_kind
+from musclegym.pretrain.next_state import NextStateModel
 
 SHIPPED = Path(musclegym.__file__).resolve().parent / "assets" / "weights" / "motion_nn.safetensors"
 """Prior for the default human, trained on all embedded clips."""
 
 
 def save_prior(
-    path: Path, model: MotionNN, body: Body, record: Mapping[str, Any], *, half: bool = False
+    path: Path, model: NextStateModel, body: Body, record: Mapping[str, Any], *, half: bool = False
 ) -> None:
     """Write a prior and its manifest.
 
@@ -33,7 +34,7 @@ def save_prior(
     kind = np.float16 if half else np.float32
     tensors = {name: value.numpy(force=True).astype(kind) for name, value in model.state_dict().items()}
     manifest = {
-        "kind": "MotionNN",
+        "kind": model.kind,
         **made_for(body),
         "body": body.name,
         "layout": model.layout.record(),
@@ -44,7 +45,7 @@ def save_prior(
     save_weights(path, tensors, manifest)
 
 
-def load_prior(path: str | Path = "shipped", body: Body | None = None) -> MotionNN:
+def load_prior(path: str | Path = "shipped", body: Body | None = None) -> NextStateModel:
     """Read a prior, ready to predict (evaluation mode, no gradients, float32).
 
     Args:
@@ -56,14 +57,14 @@ def load_prior(path: str | Path = "shipped", body: Body | None = None) -> Motion
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it was made for another skeleton, or is no MotionNN.
+        ValueError: if it was made for another skeleton, or is no prior.
     """
     path = SHIPPED if path == "shipped" else Path(path)
     path = path / "prior.safetensors" if path.is_dir() else path
-    expect = {"kind": "MotionNN", **(made_for(body) if body is not None else {})}
+    expect = made_for(body) if body is not None else {}
     tensors, manifest = load_weights(path, expect, made_by="musclegym pretrain")
     layout = StateLayout.from_record(manifest["layout"])
-    model = MotionNN(layout, MotionNNConfig(**manifest["model"]), manifest["fps"])
+    model = model_of_kind(manifest["kind"], layout, manifest["model"], manifest["fps"])
     model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
     return model.eval().requires_grad_(False)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.chains import ChainConfig, Chains
-from musclegym.pretrain.motion_nn import MotionNN
+from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.windows import Windows
 from musclegym.rotation import Array
 
@@ -89,7 +89,9 @@ class NextStateObjective(nn.Module):
         self.chains = Chains(windows, self.scale, config.chains)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, model: MotionNN, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(
+        self, model: NextStateModel, generator: torch.Generator, progress: float
+    ) -> dict[str, Tensor]:
         """Return the terms of one batch."""
         layout, n, config = self.layout, self.layout.n_dofs, self.config
         chained = round(config.rollout_share * config.batch)

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from tqdm import tqdm
 
 from musclegym.body import Body
 from musclegym.motion.features import StateLayout
@@ -21,7 +19,7 @@ from musclegym.pretrain.metrics import (
     skating_ratio,
     skill,
 )
-from musclegym.pretrain.motion_nn import MotionNN, Prior
+from musclegym.pretrain.next_state import NextStateModel, Prior
 from musclegym.pretrain.windows import states_of
 from musclegym.rotation import Array
 
@@ -29,27 +27,8 @@ HORIZONS = (1, 10, 30, 60, 300)
 """Frames ahead at which a rollout is compared with the truth."""
 
 
-@torch.no_grad()
-def roll_out(prior: Prior, context: Tensor, steps: int) -> Tensor:
-    """Predict many frames, each from the last frames before it, true or predicted.
-
-    Args:
-        prior: predicts the next state.
-        context: true states to begin from, shape (batch, window, 2 dof); as many are looked back on later.
-        steps: frames to predict.
-
-    Returns:
-        Predicted states, shape (batch, steps, 2 dof).
-    """
-    window = context.shape[1]
-    states = list(context.unbind(dim=1))
-    for _ in tqdm(range(steps), desc="rollouts", unit="frame", leave=False, disable=None):
-        states.append(prior.predict(torch.stack(states[-window:], dim=1)))
-    return torch.stack(states[window:], dim=1)
-
-
 def rollout_stability(
-    prior: MotionNN,
+    prior: NextStateModel,
     motions: Sequence[Motion],
     body: Body,
     horizons: Sequence[int] = HORIZONS,
@@ -83,13 +62,13 @@ def rollout_stability(
     context = np.stack(
         [truth[clip][start : start + window] for clip, start in zip(clips, starts, strict=True)]
     )
-    rivals = {
+    rivals: dict[str, Prior] = {
         "prior": prior,
         "zero_velocity": ZeroVelocity(),
         "constant_velocity": ConstantVelocity(prior.layout, prior.fps),
     }
     given = torch.as_tensor(context, dtype=torch.float32)
-    rollouts = {name: roll_out(rival, given, last).double().numpy() for name, rival in rivals.items()}
+    rollouts = {name: rival.roll_out(given, last).double().numpy() for name, rival in rivals.items()}
     records = []
     for horizon in sorted(horizons):
         known = [i for i in range(n_starts) if starts[i] + window + horizon <= len(truth[clips[i]])]
@@ -110,7 +89,7 @@ def rollout_stability(
     }
 
 
-def checked(motions: Sequence[Motion], prior: MotionNN) -> Sequence[Motion]:
+def checked(motions: Sequence[Motion], prior: NextStateModel) -> Sequence[Motion]:
     """Return `motions`, which must have the prior's frame rate."""
     for motion in motions:
         if motion.fps != prior.fps:
@@ -194,7 +173,7 @@ def growth(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def alive(
-    prior: MotionNN, body: Body, rollouts: Array, truth: Sequence[Array], clips: Sequence[int]
+    prior: NextStateModel, body: Body, rollouts: Array, truth: Sequence[Array], clips: Sequence[int]
 ) -> dict[str, float]:
     """Return the shares of rollouts (rollout, frame, 2 dof) that diverge or freeze and of skating frames."""
     layout, n = prior.layout, prior.layout.n_dofs

@@ -14,7 +14,7 @@ TOLERANCE = 3.0
 
 
 class PriorScore:
-    """Scores the latest state by how near a MotionNN's prediction from the states before came to it.
+    """Scores the latest state by how near a prior's prediction from the states before came to it.
 
     The surprise is the root mean square, over positions and velocities, of the missed change divided by what
     constant velocity misses in the prior's training data; the score is exp(-(surprise / tolerance)^2).

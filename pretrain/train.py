@@ -24,7 +24,8 @@ from musclegym.motion.splits import SplitConfig
 from musclegym.motion.windows import WindowSampler
 from musclegym.pretrain.checkpoint import save_prior
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig, statistics_of
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.next_state import NextStateModel, statistics_of
 from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.windows import Windows
@@ -194,7 +195,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
     write_json(folder / "data.json", corpus.record)
     trainer.fit()
     prior = trainer.averaged_model.eval()
-    assert isinstance(prior, MotionNN)
+    assert isinstance(prior, NextStateModel)
     scores = measure(prior, corpus, config)
     record = {
         "data": corpus.record,
@@ -209,7 +210,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
     return record
 
 
-def measure(prior: MotionNN, corpus: Corpus, config: PretrainConfig) -> dict[str, Any]:
+def measure(prior: NextStateModel, corpus: Corpus, config: PretrainConfig) -> dict[str, Any]:
     """Return the stability of rollouts that begin in the training clips and in those kept from training.
 
     Of more clips than there are rollouts, as many are taken, evenly through the library.

@@ -4,64 +4,77 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from musclegym.pretrain.next_state import Memory
 
-class Rotary(nn.Module):
-    """Rotary position embedding (Su et al. 2021, RoFormer): attention sees only distances between frames."""
+ROTARY_BASE = 100.0
+"""Sets the slowest turn of the rotary positions; small because windows are short [-]."""
 
-    cosine: Tensor
-    sine: Tensor
 
-    def __init__(self, head_width: int, length: int, base: float = 100.0) -> None:
-        """Prepare `length` positions; `base` sets the slowest turn, small because windows are short."""
-        super().__init__()
-        rate = base ** (-torch.arange(0, head_width, 2) / head_width)
-        angle = torch.arange(length)[:, None] * rate
-        self.register_buffer("cosine", angle.cos(), persistent=False)
-        self.register_buffer("sine", angle.sin(), persistent=False)
+def rotary(heads: Tensor, first: int = 0) -> Tensor:
+    """Turn queries or keys (batch, head, frame, width) by their places in the sequence, counted from `first`.
 
-    def forward(self, heads: Tensor) -> Tensor:
-        """Turn queries or keys (batch, head, frame, width) by their positions."""
-        first, second = heads.chunk(2, dim=-1)
-        cosine, sine = self.cosine[: heads.shape[-2]], self.sine[: heads.shape[-2]]
-        return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+    Rotary position embedding (Su et al. 2021, RoFormer): attention then sees distances between frames only.
+    """
+    frames, width = heads.shape[-2:]
+    rate = ROTARY_BASE ** (-torch.arange(0, width, 2, device=heads.device) / width)
+    angle = torch.arange(first, first + frames, device=heads.device)[:, None] * rate
+    cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+    left, right = heads.chunk(2, dim=-1)
+    return torch.cat([left * cosine - right * sine, left * sine + right * cosine], dim=-1)
+
+
+def band(queries: int, keys: int, window: int, device: torch.device) -> Tensor:
+    """Return which of `keys` frames the last `queries` of them see: themselves and `window` - 1 before."""
+    distance = torch.arange(keys - queries, keys, device=device)[:, None] - torch.arange(keys, device=device)
+    return (distance >= 0) & (distance < window)
 
 
 class CausalAttention(nn.Module):
-    """Multi-head self-attention in which a frame sees itself and the frames before it."""
+    """Multi-head self-attention in which a frame sees itself and the `window` - 1 frames before it."""
 
-    def __init__(self, width: int, heads: int, length: int) -> None:
+    def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.window = heads, window
         self.inputs = nn.Linear(width, 3 * width, bias=False)
         self.query_norm = nn.RMSNorm(width // heads)
         self.key_norm = nn.RMSNorm(width // heads)
-        self.rotary = Rotary(width // heads, length)
         self.output = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.output.weight)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Mix the frames of `hidden` (batch, frame, width)."""
+    def forward(self, hidden: Tensor, memory: Memory | None, layer: int) -> Tensor:
+        """Mix the frames of `hidden` (batch, frame, width), and those of `memory` into them."""
         batch, frames, width = hidden.shape
         mixed = self.inputs(hidden).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query = self.rotary(self.query_norm(mixed[0]))
-        key = self.rotary(self.key_norm(mixed[1]))
-        seen = F.scaled_dot_product_attention(query, key, mixed[2], is_causal=True)
+        query, key, value = self.query_norm(mixed[0]), self.key_norm(mixed[1]), mixed[2]
+        if memory is not None:
+            if (layer, "key") in memory:
+                key = torch.cat([memory[layer, "key"], key], dim=-2)
+                value = torch.cat([memory[layer, "value"], value], dim=-2)
+            kept = slice(max(0, key.shape[-2] - self.window + 1), None)
+            memory[layer, "key"], memory[layer, "value"] = key[..., kept, :], value[..., kept, :]
+        keys = key.shape[-2]
+        fits = keys <= self.window
+        whole = fits and frames == keys
+        mask = None if whole or (fits and frames == 1) else band(frames, keys, self.window, hidden.device)
+        seen = F.scaled_dot_product_attention(
+            rotary(query, keys - frames), rotary(key), value, attn_mask=mask, is_causal=whole and frames > 1
+        )
         return self.output(seen.transpose(1, 2).reshape(batch, frames, width))
 
 
 class Block(nn.Module):
     """One layer: attention, then a two-layer perceptron, each added to what came in."""
 
-    def __init__(self, width: int, heads: int, length: int) -> None:
+    def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.attention_norm = nn.RMSNorm(width)
-        self.attention = CausalAttention(width, heads, length)
+        self.attention = CausalAttention(width, heads, window)
         self.perceptron_norm = nn.RMSNorm(width)
         self.expand = nn.Linear(width, 4 * width, bias=False)
         self.contract = nn.Linear(4 * width, width, bias=False)
         nn.init.zeros_(self.contract.weight)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, memory: Memory | None, layer: int) -> Tensor:
         """Return `hidden` (batch, frame, width) with this layer's additions."""
-        hidden = hidden + self.attention(self.attention_norm(hidden))
+        hidden = hidden + self.attention(self.attention_norm(hidden), memory, layer)
         return hidden + self.contract(F.gelu(self.expand(self.perceptron_norm(hidden))))

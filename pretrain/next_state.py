@@ -1,0 +1,211 @@
+"""Next-state models: networks that predict how a motion goes on, one frame at a time.
+
+They see heading-invariant features (`musclegym.motion.features`) and predict how positions and velocities
+change, in the body's own frames, as a correction to going on at constant velocity. Turning or shifting the
+world therefore turns or shifts the prediction, and a network that has learned nothing predicts constant
+velocity. Rotations are advanced by rotation vectors within the group of rotations, so they stay orthonormal
+without projection; the 6-D form of a rotation is only how the network sees it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from musclegym.motion.features import Pose, StateLayout
+
+FEATURE_LIMIT = 8.0
+"""Normalised features are clipped here, so that a falling body stays within reach of the data."""
+VELOCITY_MARGIN = 1.25
+"""Predicted velocities stay below this multiple of the fastest in the training data."""
+
+Memory = dict[Any, Tensor]
+"""What a model keeps of the frames before, so that a further frame costs the same however many there were."""
+
+
+class Prior(Protocol):
+    """Anything that says how a motion goes on: learned models and their baselines."""
+
+    def roll_out(self, context: Tensor, steps: int) -> Tensor:
+        """Return the states (batch, steps, 2 dof) that follow true ones (batch, frame, 2 dof)."""
+        ...
+
+
+class NextStateModel(nn.Module):
+    """Base of models that learn the change from each frame to the next; a subclass has `hidden`."""
+
+    kind: ClassVar[str]
+    """Name of the kind of model in manifests and settings."""
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+    change_scale: Tensor
+    velocity_limit: Tensor
+    joint_lower: Tensor
+    joint_upper: Tensor
+
+    def __init__(self, layout: StateLayout, config: Any, fps: float) -> None:
+        """Register the normalisation and the head of an untrained model, which predicts constant velocity.
+
+        Args:
+            layout: order of the numbers of a state.
+            config: dataclass of sizes, with `width` and `window`.
+            fps: frames per second of the motions.
+        """
+        super().__init__()
+        self.layout, self.config, self.fps = layout, config, fps
+        self.register_buffer("feature_mean", torch.zeros(layout.n_features))
+        self.register_buffer("feature_scale", torch.ones(layout.n_features))
+        self.register_buffer("change_scale", torch.ones(layout.n_state))
+        self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
+        self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
+        self.register_buffer("joint_upper", torch.full((layout.n_dofs - 6,), 6e4))
+        self.head = nn.Linear(config.width, layout.n_state)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def window(self) -> int:
+        """Frames that a prediction looks back on at least; see `hidden`."""
+        return self.config.window
+
+    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
+        """Return hidden states (batch, frame, width) of successive frames.
+
+        Args:
+            normal: normalised features, shape (batch, frame, feature).
+            memory: of the frames before; it is brought up to date. None where there are none before and none
+                will follow.
+        """
+        raise NotImplementedError
+
+    def set_statistics(self, statistics: Mapping[str, Tensor]) -> None:
+        """Store what `statistics_of` measured; it is saved with the weights."""
+        for name, value in statistics.items():
+            getattr(self, name).copy_(value)
+
+    def normal(self, poses: Pose) -> Tensor:
+        """Return normalised features (batch, frame, feature) of poses."""
+        normal = (self.layout.features(poses) - self.feature_mean) / self.feature_scale
+        return normal.clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+
+    def changes(self, poses: Pose, memory: Memory | None = None) -> Tensor:
+        """Return the predicted change to the next frame (batch, frame, 2 dof) at every frame of `poses`.
+
+        Only the correction to constant velocity is learned. Layout as in `StateLayout.difference`.
+
+        Args:
+            poses: successive frames, leading axes (batch, frame).
+            memory: begin with an empty one, `{}`, and hand it on with the frames that follow.
+        """
+        correction = self.change_scale * self.head(self.hidden(self.normal(poses), memory))
+        steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
+        return steady + correction
+
+    def changed(self, poses: Pose, changes: Tensor) -> Pose:
+        """Return `poses` after `changes` (..., 2 dof), velocities and hinges kept in the data's range."""
+        reached = self.layout.advance(poses, changes)
+        hinges = self.layout.hinge_columns - 6
+        return reached._replace(
+            velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit),
+            hinge=reached.hinge.clamp(self.joint_lower[hinges], self.joint_upper[hinges]),
+        )
+
+    def limited(self, state: Tensor) -> Tensor:
+        """Return states (..., 2 dof) with every joint coordinate in the range of the training data."""
+        n = self.layout.n_dofs
+        joints = state[..., 6:n].clamp(self.joint_lower, self.joint_upper)
+        return torch.cat([state[..., :6], joints, state[..., n:]], dim=-1)
+
+    def next_pose(self, poses: Pose, memory: Memory | None = None) -> Pose:
+        """Return the pose after the last frame of `poses` (batch, frame); `memory` as in `changes`."""
+        last = (slice(None), -1)
+        return self.changed(poses.at(last), self.changes(poses, memory)[last])
+
+    def step(self, states: Tensor, memory: Memory | None = None) -> Tensor:
+        """Return the states (batch, 2 dof) after the last of `states` (batch, frame, 2 dof).
+
+        Args:
+            states: frames that `memory` has not seen, oldest first.
+            memory: as in `changes`.
+        """
+        return self.limited(self.layout.state(self.next_pose(self.layout.pose(states), memory)))
+
+    @torch.no_grad()
+    def roll_out(self, context: Tensor, steps: int) -> Tensor:
+        """Return `steps` states that follow true ones, each predicted from those before, true or predicted.
+
+        Args:
+            context: true states to begin from, shape (batch, frame, 2 dof).
+            steps: frames to predict.
+
+        Returns:
+            Predicted states, shape (batch, steps, 2 dof).
+        """
+        memory: Memory = {}
+        states = [self.step(context, memory)]
+        for _ in tqdm(range(steps - 1), desc="rollouts", unit="frame", leave=False, disable=None):
+            states.append(self.step(states[-1][:, None], memory))
+        return torch.stack(states, dim=1)
+
+    def encode(self, window: Tensor) -> Tensor:
+        """Return features (batch, width) of windows (batch, frame, 2 dof): the part that policies freeze."""
+        return self.hidden(self.normal(self.layout.pose(window)), None)[:, -1]
+
+
+def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float) -> dict[str, Tensor]:
+    """Measure the normalisation of a next-state model on motions.
+
+    Scales have a floor at a tenth of their block's mean, so that a joint which hardly moves does not turn
+    noise into signal.
+
+    Args:
+        layout: order of the numbers of a state.
+        motions: states of each clip, shape (frame, 2 dof); one is in memory at a time.
+        fps: frames per second.
+
+    Returns:
+        `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what
+        constant velocity misses in one step; `velocity_limit` (dof,); and `joint_lower`, `joint_upper`
+        (dof - 6,), the range of the joint coordinates [rad].
+    """
+    n, frames, steps = layout.n_dofs, 0, 0
+    total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
+    missed, fastest = np.zeros(layout.n_state), np.zeros(n)
+    lower, upper = np.full(n - 6, np.inf), np.full(n - 6, -np.inf)
+    for states in motions:
+        pose, velocity = layout.pose(states), states[:, n:]
+        features = layout.features(pose)
+        change = layout.difference(pose.at(slice(-1)), pose.at(slice(1, None)))
+        change[:, :n] -= velocity[:-1] / fps
+        total += features.sum(axis=0)
+        squares += (features**2).sum(axis=0)
+        missed += (change**2).sum(axis=0)
+        fastest = np.maximum(fastest, np.abs(velocity).max(axis=0))
+        lower = np.minimum(lower, states[:, 6:n].min(axis=0))
+        upper = np.maximum(upper, states[:, 6:n].max(axis=0))
+        frames, steps = frames + len(states), steps + len(change)
+    mean = total / frames
+    deviation = np.sqrt(np.maximum(squares / frames - mean**2, 0.0))
+    feature_blocks = [np.arange(start, stop) for _, start, stop in layout.feature_blocks]
+    positions = list(layout.dof_blocks.values())
+    change_blocks = positions + [layout.n_dofs + block for block in positions]
+    return {
+        "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
+        "joint_lower": torch.as_tensor(lower, dtype=torch.float32),
+        "joint_upper": torch.as_tensor(upper, dtype=torch.float32),
+        "feature_mean": torch.as_tensor(mean, dtype=torch.float32),
+        "feature_scale": _floored(deviation, feature_blocks),
+        "change_scale": _floored(np.sqrt(missed / steps), change_blocks),
+    }
+
+
+def _floored(scale: np.ndarray, blocks: list[np.ndarray]) -> Tensor:
+    """Return `scale` raised, block by block, to at least a tenth of the block's root mean square."""
+    scale = scale.copy()
+    for block in (block for block in blocks if block.size):
+        scale[block] = np.maximum(scale[block], max(0.1 * np.sqrt((scale[block] ** 2).mean()), 1e-6))
+    return torch.as_tensor(scale, dtype=torch.float32)
