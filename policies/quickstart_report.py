@@ -96,7 +96,7 @@ def films(folder: Path, record: Record, settings: Record) -> list[Film]:
 def charts(record: Record, curve: Sequence[Record], before: Record) -> list[str]:
     """Return the learning curves."""
     losses = record["prior"]["result"]["curve"]
-    loss_names = {"position": "after true frames", "rollout_position": "in its own rollouts"}
+    loss_names = {"pose": "after true frames", "chain_pose": "in its own rollouts"}
     lengths = [(point["steps"], point["episode_steps"]) for point in curve if "episode_steps" in point]
     steps = [point["steps"] for point in curve]
     terms = sorted({name for point in curve for name in point if name.startswith("reward/")})

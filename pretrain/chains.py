@@ -60,20 +60,25 @@ class Chains(nn.Module):
         """Windows of the chains, leading axes (chain, frame)."""
         return Pose(*(getattr(self, name) for name in Pose._fields))
 
-    def visit(self, fresh: Tensor, generator: torch.Generator) -> tuple[Tensor, Pose, Pose]:
-        """Pick chains, and start those that have to begin anew.
+    def visit(
+        self, step: int, fresh: Tensor, generator: torch.Generator, mine: slice = slice(None)
+    ) -> tuple[Tensor, Pose, Pose]:
+        """Take the chains whose turn it is, and start those that have to begin anew.
 
         Args:
-            fresh: where they would begin, as many as are to be picked, shape (count, PLACE).
-            generator: of the choice.
+            step: number of the visit; the chains take turns.
+            fresh: where they would begin, as many as are to be taken, shape (count, PLACE).
+            generator: of which begin anew in any case.
+            mine: which of them this process looks after.
 
         Returns:
             Numbers of the chains, shape (count,); their windows; and the poses wanted after each frame,
-            leading axes (count, frame) for both.
+            leading axes (count, frame) for both. `count` is that of `mine`.
         """
         count, context = len(fresh), self.windows.length - 1
-        chosen = torch.randperm(len(self.frame), generator=generator)[:count]
-        begin = (self.frame[chosen] < 0) | (torch.rand(count, generator=generator) < self.config.restart)
+        chosen = ((step * count + torch.arange(count)) % len(self.frame))[mine]
+        chance, fresh = torch.rand(count, generator=generator)[mine], fresh[mine]
+        begin = (self.frame[chosen] < 0) | (chance < self.config.restart)
         self.place[chosen] = torch.where(begin[:, None], fresh, self.place[chosen])
         self.frame[chosen] = torch.where(begin, context - 1, self.frame[chosen])
         first = self.frame[chosen] - context + 1

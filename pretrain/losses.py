@@ -1,8 +1,11 @@
 """Named loss terms of next-state prediction, each without its weight.
 
-Errors are measured in the tangent space of the state and divided by the size of one frame's change, block by
-block (root rotation, root displacement, ball joints, hinges), so that 0 is perfect and doing nothing scores
-1.
+Every batch holds three kinds of samples: windows of true motion with noise, in which every next frame is
+predicted; chains, windows of the model's own predictions that it has to lead back (`musclegym.pretrain.
+chains`); and, in some batches, rollouts over several frames with gradients (`musclegym.pretrain.unrolled`).
+Errors of a single frame are measured in the tangent space of the state and divided by the size of one frame's
+change, block by block (root rotation, root displacement, ball joints, hinges), so that 0 is perfect and doing
+nothing scores 1.
 """
 
 from collections.abc import Iterable
@@ -14,9 +17,10 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from musclegym.motion.features import Pose, StateLayout
+from musclegym.motion.features import StateLayout
 from musclegym.pretrain.chains import ChainConfig, Chains
 from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.unrolled import UnrollConfig, Unrolled
 from musclegym.pretrain.windows import Windows
 from musclegym.rotation import Array
 
@@ -25,8 +29,11 @@ from musclegym.rotation import Array
 class LossWeights:
     """Weight of each loss term."""
 
-    position: float = 1.0
-    """Squared error of the next positions."""
+    pose: float = 1.0
+    """Squared error of the joints' next positions."""
+
+    root: float = 0.2
+    """Squared error of the root's next orientation and place."""
 
     velocity: float = 0.1
     """Squared error of the next velocities."""
@@ -34,11 +41,29 @@ class LossWeights:
     smoothness: float = 0.01
     """Squared second difference of the predicted positions."""
 
-    rollout_position: float = 1.0
-    """Squared error of the next positions after fed-back predictions."""
+    consistency: float = 0.01
+    """Squared difference between a predicted change of position and the velocities at its two ends."""
 
-    rollout_velocity: float = 0.1
-    """Squared error of the next velocities after fed-back predictions."""
+    chain_pose: float = 1.0
+    """`pose` in chains."""
+
+    chain_root: float = 0.2
+    """`root` in chains."""
+
+    chain_velocity: float = 0.1
+    """`velocity` in chains."""
+
+    joints: float = 1.0
+    """Distance of joints from the truth in rollouts with gradients, as a share of how far joints move."""
+
+    joints_local: float = 0.5
+    """The same relative to the root."""
+
+    rollout_velocity: float = 0.01
+    """Squared error of the velocities in these rollouts."""
+
+    foot: float = 0.1
+    """Squared speed, in these rollouts, of feet that stand in the true motion [s^2/m^2]."""
 
 
 @dataclass(frozen=True)
@@ -46,81 +71,138 @@ class ObjectiveConfig:
     """What batches are made of."""
 
     batch: int = 64
-    """Windows per step."""
+    """Windows per step, of all processes together."""
 
-    rollout_share: float = 0.5
+    chain_share: float = 0.5
     """Share of the batch that comes from rollouts of the model itself instead of true motion."""
 
     noise: float = 0.2
     """Noise on the true states that the network sees, as a share of what changes in a frame."""
 
+    balanced: bool = True
+    """Whether squared errors are divided by the variance of a frame's change in their block; otherwise they
+    are in rad^2, m^2 and their rates."""
+
     chains: Annotated[ChainConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=ChainConfig)
-    """How those rollouts are kept going."""
+    """How rollouts of the model itself are kept going."""
+
+    unroll: UnrollConfig = field(default_factory=UnrollConfig)
+    """Rollouts with gradients."""
 
     def __post_init__(self) -> None:
         """Check the shares, and that there are enough rollouts for a batch."""
-        if self.batch < 1 or not 0 <= self.rollout_share <= 1 or self.noise < 0:
+        if self.batch < 1 or not 0 <= self.chain_share <= 1 or self.noise < 0:
             raise ValueError(
-                f"batch must be positive, rollout_share in [0, 1] and noise not negative, but they are "
-                f"{self.batch}, {self.rollout_share} and {self.noise}; use e.g. 64, 0.5 and 0.2"
+                f"batch must be positive, chain_share in [0, 1] and noise not negative, but they are "
+                f"{self.batch}, {self.chain_share} and {self.noise}; use e.g. 64, 0.5 and 0.2"
             )
-        if self.chains.pool < self.rollout_share * self.batch:
+        if self.chains.pool < self.chained:
             raise ValueError(
-                f"pool must hold the rollouts of a batch, but {self.chains.pool} < {self.rollout_share} x "
+                f"pool must hold the rollouts of a batch, but {self.chains.pool} < {self.chain_share} x "
                 f"{self.batch}; use e.g. pool={4 * self.batch}"
             )
 
+    @property
+    def chained(self) -> int:
+        """Windows of a batch that come from chains."""
+        return round(self.chain_share * self.batch)
+
 
 class NextStateObjective(nn.Module):
-    """Draws batches of true windows with noise and of chains, and measures the loss terms on them."""
+    """Draws batches and measures the loss terms on them."""
 
     step: Tensor
 
-    def __init__(self, windows: Windows, config: ObjectiveConfig) -> None:
+    def __init__(self, windows: Windows, config: ObjectiveConfig, rank: int = 0, world: int = 1) -> None:
         """Prepare to draw.
 
         Args:
             windows: true motion, `config.batch` windows a step, one frame longer than the model looks back.
             config: what batches are made of.
+            rank: number of this process among those that share the work; it measures every `world`-th sample
+                of each kind, and the mean over all processes is what one alone would measure.
+            world: how many processes there are.
+
+        Raises:
+            ValueError: if the processes cannot share the samples evenly.
         """
         super().__init__()
+        unroll = config.unroll.count if config.unroll.every else 0
+        counts = (config.batch - config.chained, config.chained, config.chains.pool, unroll)
+        if any(count % world for count in counts):
+            raise ValueError(
+                f"true windows, chains, pool and rollouts must be multiples of the number of processes, but "
+                f"they are {', '.join(map(str, counts))} and there are {world}; choose --batch, --pool and "
+                f"--objective.unroll.count so"
+            )
         self.layout, self.windows, self.config = windows.layout, windows, config
-        self.scale = frame_change(windows.layout, windows.clips())
-        self.chains = Chains(windows, self.scale, config.chains)
+        self.mine = slice(rank, None, world)
+        self.change = frame_change(windows.layout, windows.clips())
+        self.scale = self.change if config.balanced else torch.ones_like(self.change)
+        self.chains = Chains(windows, self.change, config.chains)
+        self.unrolled = Unrolled(windows, self.change, config.unroll) if unroll else None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(
         self, model: NextStateModel, generator: torch.Generator, progress: float
     ) -> dict[str, Tensor]:
-        """Return the terms of one batch."""
-        layout, n, config = self.layout, self.layout.n_dofs, self.config
-        chained = round(config.rollout_share * config.batch)
-        fresh = config.batch - chained
-        places = self.windows.draw(int(self.step))
+        """Return the terms of one batch.
+
+        Args:
+            model: predicts the next state.
+            generator: of all that is left to chance; the same in all processes.
+            progress: share of the training that is done.
+        """
+        config, step = self.config, int(self.step)
+        places = self.windows.draw(step)
+        fresh = config.batch - config.chained
+        terms: dict[str, Tensor] = {}
+        if fresh:
+            terms |= self.true_terms(model, places[:fresh], generator)
+        if config.chained:
+            terms |= self.chain_terms(model, places[fresh:], generator)
+        if self.unrolled is not None and step % config.unroll.every == config.unroll.every - 1:
+            terms |= self.unrolled(model, places, progress, self.mine)
         self.step += 1
-        true = self.windows.poses(places[:fresh], torch.zeros(fresh, dtype=torch.int64), self.windows.length)
-        shape = fresh, self.windows.length - 1, layout.n_state
-        noise = config.noise * self.scale * torch.randn(shape, generator=generator)
+        return terms
+
+    def true_terms(
+        self, model: NextStateModel, places: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Return the terms of true windows that begin at `places`, seen through noise."""
+        layout, n, length = self.layout, self.layout.n_dofs, self.windows.length
+        shape = len(places), length - 1, layout.n_state
+        noise = self.config.noise * self.change * torch.randn(shape, generator=generator)[self.mine]
+        places = places[self.mine]
+        true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), length)
         seen = layout.advance(true.at((slice(None), slice(-1))), noise)
-        wanted = true.at((slice(None), slice(1, None)))
-        chosen, visited, following = self.chains.visit(places[fresh:], generator)
-        seen, wanted = joined(seen, visited), joined(wanted, following)
         predicted = model.changes(seen)
-        square = ((predicted - layout.difference(seen, wanted)) / self.scale) ** 2
+        wanted = layout.difference(seen, true.at((slice(None), slice(1, None))))
         second = (predicted[:, 1:, :n] - predicted[:, :-1, :n]) / self.scale[:n]
-        if chained:
-            last = (slice(fresh, None), -1)
-            reached = model.changed(seen.at(last), predicted[last].detach())
-            self.chains.advance(chosen, visited, reached)
-        parts = {"": square[:fresh], "rollout_": square[fresh:]}
-        terms = {f"{name}position": part[..., :n].mean() for name, part in parts.items() if len(part)}
-        terms |= {f"{name}velocity": part[..., n:].mean() for name, part in parts.items() if len(part)}
-        return terms | {"smoothness": (second**2).mean()}
+        mean_velocity = seen.velocity + 0.5 * predicted[..., n:]
+        gap = (predicted[..., :n] * self.windows.fps - mean_velocity) / self.scale[n:]
+        rest = {"smoothness": (second**2).mean(), "consistency": (gap**2).mean()}
+        return self.frame_terms("", predicted, wanted) | rest
 
+    def chain_terms(
+        self, model: NextStateModel, places: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Return the terms of chains, of which those that have to begin anew do so at `places`."""
+        chosen, visited, following = self.chains.visit(int(self.step), places, generator, self.mine)
+        predicted = model.changes(visited)
+        last = (slice(None), -1)
+        self.chains.advance(chosen, visited, model.changed(visited.at(last), predicted[last].detach()))
+        return self.frame_terms("chain_", predicted, self.layout.difference(visited, following))
 
-def joined(first: Pose, second: Pose) -> Pose:
-    """Return two batches of poses as one."""
-    return Pose(*(torch.cat(parts) for parts in zip(first, second, strict=True)))
+    def frame_terms(self, kind: str, predicted: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """Return the mean squares of missed changes (batch, frame, 2 dof); `kind` begins their names."""
+        n = self.layout.n_dofs
+        square = ((predicted - wanted) / self.scale) ** 2
+        return {
+            f"{kind}pose": square[..., 6:n].mean(),
+            f"{kind}root": square[..., :6].mean(),
+            f"{kind}velocity": square[..., n:].mean(),
+        }
 
 
 def frame_change(layout: StateLayout, motions: Iterable[Array]) -> Tensor:

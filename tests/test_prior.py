@@ -31,6 +31,7 @@ from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.next_state import NextStateModel, statistics_of
 from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
+from musclegym.pretrain.unrolled import UnrollConfig
 from musclegym.pretrain.windows import Windows, states_of
 from tests.libraries import clip_of, library_of
 from tests.libraries import swinging as swinging_body
@@ -189,7 +190,9 @@ def trained(folder: Path, motions: list[np.ndarray], steps: int, **settings) -> 
     windows = windows_in(folder.with_name(f"{folder.name}-data"), motions, SMALL.window + 1, batch=16)
     model = MotionNN(LAYOUT, SMALL, FPS)
     model.set_statistics(statistics_of(LAYOUT, windows.clips(), FPS))
-    objective = NextStateObjective(windows, ObjectiveConfig(batch=16, chains=ChainConfig(pool=32)))
+    objective = NextStateObjective(
+        windows, ObjectiveConfig(batch=16, chains=ChainConfig(pool=32), unroll=UnrollConfig(5, 4, 4))
+    )
     config = TrainerConfig(steps=steps, warmup_steps=10, log_every=5, threads=1, **settings)
     return Trainer(model, objective, dataclasses.asdict(LossWeights()), config, folder)
 
@@ -254,7 +257,7 @@ def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip(tmp_path):
     chains = Chains(windows, torch.ones(LAYOUT.n_state), config)
     generator = torch.Generator().manual_seed(0)
     for step in range(20):
-        chosen, poses, following = chains.visit(windows.draw(step), generator)
+        chosen, poses, following = chains.visit(step, windows.draw(step), generator)
         wanted = following.at((slice(None), -1))
         frame, place = chains.frame[chosen], chains.place[chosen]
         true = windows.poses(place, frame + 1, 1).at((slice(None), 0))

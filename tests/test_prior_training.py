@@ -66,7 +66,7 @@ def test_a_cache_is_trained_on_by_its_own_splits(tmp_path):
         (lambda: PretrainConfig(held_out=1.0), "held_out must lie in [0, 1), but is 1.0"),
         (lambda: PretrainConfig(curriculum=True, trainer=TrainerConfig(minutes=1.0)), "give --steps instead"),
         (lambda: ObjectiveConfig(batch=2000), "use e.g. pool=8000"),
-        (lambda: ObjectiveConfig(rollout_share=2.0), "rollout_share in [0, 1]"),
+        (lambda: ObjectiveConfig(chain_share=2.0), "chain_share in [0, 1]"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

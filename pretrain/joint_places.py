@@ -1,0 +1,55 @@
+"""Forward kinematics for torch: where the joints are in a batch of poses, with gradients.
+
+The same joints as `Body.joint_positions`, all bodies of one depth of the tree at a time.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from musclegym.motion.features import Pose
+from musclegym.motion.rotation_arrays import rotation_from_vector
+from musclegym.skeleton import BALL, HINGE, Skeleton
+
+
+class JointPlaces(nn.Module):
+    """Places the joints of a skeleton in the world."""
+
+    offset: Tensor
+    rest_rotation: Tensor
+    axis: Tensor
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        """Prepare for poses of `skeleton`."""
+        super().__init__()
+        tree = skeleton.tree
+        for name in ("offset", "rest_rotation", "axis"):
+            value = torch.as_tensor(getattr(tree, name), dtype=torch.float32)
+            self.register_buffer(name, value, persistent=False)
+        self.balls = np.flatnonzero(tree.kind == BALL)
+        self.hinges = np.flatnonzero(tree.kind == HINGE)
+        self.in_groups = np.argsort(np.concatenate([self.balls, self.hinges]))  # body - 1 -> ball or hinge
+        depth = np.zeros(skeleton.n_bodies, dtype=np.int64)
+        for body in range(1, skeleton.n_bodies):
+            depth[body] = depth[tree.parent[body]] + 1
+        self.levels = [np.flatnonzero(depth == level) for level in range(1, depth.max() + 1)]
+        within = np.zeros(skeleton.n_bodies, dtype=np.int64)  # place of a body in its level
+        for level in self.levels:
+            within[level] = np.arange(len(level))
+        self.above = [within[tree.parent[level]] for level in self.levels]
+        self.in_bodies = np.argsort(np.concatenate([[0], *self.levels]))  # body -> place level by level
+
+    def forward(self, pose: Pose) -> Tensor:
+        """Return the positions of the joints (..., body, 3) [m] in poses with any leading axes."""
+        turns = rotation_from_vector(pose.hinge[..., None] * self.axis[self.hinges])
+        joined = torch.cat([pose.rotation[..., 1:, :, :], turns], dim=-3)[..., self.in_groups, :, :]
+        local = self.rest_rotation[1:] @ joined
+        rotation = pose.rotation[..., :1, :, :]
+        place = (pose.displacement + self.offset[0])[..., None, :]
+        places = [place]
+        for level, above in zip(self.levels, self.above, strict=True):
+            parent = rotation[..., above, :, :]
+            place = place[..., above, :] + (parent @ self.offset[level, :, None])[..., 0]
+            places.append(place)
+            rotation = parent @ local[..., level - 1, :, :]
+        return torch.cat(places, dim=-2)[..., self.in_bodies, :]

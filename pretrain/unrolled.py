@@ -1,0 +1,176 @@
+"""Rollouts with gradients: a prior learns from where its own predictions lead over several frames.
+
+After a window of true motion the model goes on alone, each prediction joining what the next one is made of
+(auto-conditioning, Li et al. 2018), and the error of every predicted frame reaches the weights through all
+the frames before it. The rollouts grow longer as training goes on.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from musclegym.motion.features import Pose, StateLayout
+from musclegym.motion.frames import CONTACT_HEIGHT, CONTACT_SPEED
+from musclegym.pretrain.joint_places import JointPlaces
+from musclegym.pretrain.next_state import Memory, NextStateModel
+from musclegym.pretrain.windows import Windows
+from musclegym.skeleton import Skeleton
+
+LEAST_MOVED = 0.01  # joints are taken to move by no less than this, so that errors in stillness count [m]
+MEASURED_BATCHES = 8  # batches of windows from which it is learned how far joints move
+
+
+@dataclass(frozen=True)
+class UnrollConfig:
+    """How rollouts with gradients are made."""
+
+    every: int = 5
+    """Steps from one batch with rollouts to the next; 5 makes 20 % of all batches, 0 none."""
+
+    longest: int = 16
+    """Frames of the longest rollouts; they begin with one frame and double up to the middle of training."""
+
+    count: int = 32
+    """Rollouts in such a batch, of all processes together."""
+
+    def __post_init__(self) -> None:
+        """Check that there is something to roll out."""
+        if self.every < 0 or min(self.longest, self.count) < 1:
+            raise ValueError(
+                f"every must not be negative, and longest and count must be positive, but they are "
+                f"{self.every}, {self.longest} and {self.count}; use e.g. 5, 16 and 32"
+            )
+
+    def frames(self, progress: float) -> int:
+        """Return the length of rollouts at a stage of the training in [0, 1]: 1, 2, 4 ... `longest`."""
+        doublings = (self.longest - 1).bit_length()
+        return min(self.longest, 2 ** int(min(1.0, 2.0 * progress) * doublings))
+
+
+class Unrolled(nn.Module):
+    """Draws places in true motion, rolls a model out from there and measures where that leads."""
+
+    moved: Tensor
+
+    def __init__(self, windows: Windows, change: Tensor, config: UnrollConfig) -> None:
+        """Prepare to draw.
+
+        Args:
+            windows: true motion; their length is one more than the model looks back.
+            change: size of a frame's change, shape (2 dof,).
+            config: how long and how many.
+
+        Raises:
+            ValueError: if no clip is long enough for the longest rollouts.
+        """
+        super().__init__()
+        self.windows, self.config = windows, config
+        self.errors = RolloutErrors(windows.layout, windows.sampler.source.skeleton, change, windows.fps)
+        self.register_buffer("moved", self.distance_moved(), persistent=False)
+
+    def forward(
+        self, model: NextStateModel, places: Tensor, progress: float, mine: slice = slice(None)
+    ) -> dict[str, Tensor]:
+        """Return the terms of rollouts that begin at `places` (sample, PLACE), where clips are long enough.
+
+        Places are used again if too few are; if none is, the lengths wait for the next batch.
+        """
+        context, frames = self.windows.length - 1, self.config.frames(progress)
+        places = self.long_enough(places, frames)
+        if not len(places):
+            return {}
+        places = places[torch.arange(self.config.count) % len(places)][mine]
+        true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), context + frames)
+        start, wanted = true.at((slice(None), context - 1)), true.at((slice(None), slice(context, None)))
+        predicted = unroll(model, true.at((slice(None), slice(context))), frames)
+        return self.errors(start, predicted, wanted, self.moved[:frames])
+
+    def long_enough(self, places: Tensor, frames: int) -> Tensor:
+        """Return those of `places` (sample, PLACE) whose clips hold so many frames after a window."""
+        last = torch.full((len(places),), self.windows.length - 2 + frames)
+        return places[self.windows.has(places, last)]
+
+    def distance_moved(self) -> Tensor:
+        """Return how far joints move on the mean within 1, 2 ... `longest` frames, shape (longest,) [m]."""
+        frames = self.config.longest
+        drawn = torch.cat([self.windows.draw(step) for step in range(MEASURED_BATCHES)])
+        places = self.long_enough(drawn, frames)
+        if not len(places):
+            raise ValueError(
+                f"rollouts of {frames} frames need clips that are as much longer than a window of "
+                f"{self.windows.length - 1}, but among {len(drawn)} windows none goes on for so long; give "
+                f"longer motions or e.g. --longest {max(1, frames // 2)}"
+            )
+        first = torch.full((len(places),), self.windows.length - 2)
+        joints = self.errors.places(self.windows.poses(places, first, frames + 1))
+        return joint_distance(joints[:, 1:], joints[:, :1]).mean(dim=0).clamp_min(LEAST_MOVED)
+
+
+class RolloutErrors(nn.Module):
+    """Measures predicted poses against true ones, frame by frame."""
+
+    standing_height: Tensor
+
+    def __init__(self, layout: StateLayout, skeleton: Skeleton, change: Tensor, fps: float) -> None:
+        """Prepare to measure.
+
+        Args:
+            layout: order of the numbers of a state.
+            skeleton: places the joints.
+            change: size of a frame's change, shape (2 dof,).
+            fps: frames per second.
+        """
+        super().__init__()
+        self.layout, self.change, self.fps = layout, change, fps
+        self.places = JointPlaces(skeleton)
+        self.feet = torch.from_numpy(skeleton.contact.nonzero()[0])
+        height = torch.as_tensor(skeleton.joint_position[skeleton.contact, 1], dtype=torch.float32)
+        self.register_buffer("standing_height", height + CONTACT_HEIGHT, persistent=False)
+
+    def forward(self, start: Pose, predicted: Pose, true: Pose, moved: Tensor) -> dict[str, Tensor]:
+        """Return the terms of poses (batch, frame) that follow `start` (batch).
+
+        `moved` (frame,) [m] is what counts as an error of 1 in each frame.
+        """
+        before, places, wanted = (self.places(pose) for pose in (start, predicted, true))
+        local, wanted_local = (joints - joints[..., :1, :] for joints in (places, wanted))
+        velocity = (predicted.velocity - true.velocity) / self.change[self.layout.n_dofs :]
+        path, true_path = (torch.cat([before[:, None], joints], dim=1) for joints in (places, wanted))
+        return {
+            "joints": (joint_distance(places, wanted) / moved).mean(),
+            "joints_local": (joint_distance(local, wanted_local) / moved).mean(),
+            "rollout_velocity": (velocity**2).mean(),
+            "foot": self.foot_speed(path, true_path),
+        }
+
+    def foot_speed(self, path: Tensor, true_path: Tensor) -> Tensor:
+        """Return the squared speed of feet [m^2/s^2] that stand in the true motion, a mean over all feet.
+
+        A joint of a foot stands from one frame to the next while it is less than 3 cm above where it is in
+        the upright rest pose and slower than 0.4 m/s, the same measures as for the contacts of clips.
+
+        Args:
+            path: predicted positions of all joints, shape (batch, frame, body, 3) [m].
+            true_path: true ones.
+        """
+        feet = true_path[..., self.feet, :]
+        low = feet[..., 1] < self.standing_height
+        slow = feet.diff(dim=1).norm(dim=-1) * self.fps < CONTACT_SPEED
+        speed = path[..., self.feet, :].diff(dim=1) * self.fps
+        return ((speed**2).sum(dim=-1) * (slow & low[:, 1:] & low[:, :-1])).mean()
+
+
+def unroll(model: NextStateModel, window: Pose, frames: int) -> Pose:
+    """Return the poses (batch, frames) that a model predicts one by one after windows (batch, frame)."""
+    memory: Memory = {}
+    last = (slice(None), slice(-1, None))
+    poses = [model.changed(window.at(last), model.changes(window, memory)[last])]
+    for _ in range(frames - 1):
+        poses.append(model.changed(poses[-1], model.changes(poses[-1], memory)))
+    return Pose(*(torch.cat(parts, dim=1) for parts in zip(*poses, strict=True)))
+
+
+def joint_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Return the mean distance (...) of joints (..., body, 3) [m], with a gradient also where it is 0."""
+    return ((first - second) ** 2).sum(dim=-1).clamp_min(1e-10).sqrt().mean(dim=-1)
