@@ -127,4 +127,6 @@ def encoder_from_record(record: Mapping[str, Any] | None) -> NextStateModel | No
     if record is None:
         return None
     layout = StateLayout.from_record(record["layout"])
-    return model_of_kind(record["kind"], layout, record["model"], record["fps"])
+    encoder = model_of_kind(record["kind"], layout, record["model"], record["fps"])
+    assert isinstance(encoder, NextStateModel)
+    return encoder

@@ -13,14 +13,14 @@ from musclegym.body import Body
 from musclegym.manifest import load_weights, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.kinds import model_of_kind
-from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.next_state import MotionModel, NextStateModel
 
 SHIPPED = Path(musclegym.__file__).resolve().parent / "assets" / "weights" / "motion_nn.safetensors"
 """Prior for the default human, trained on all embedded clips."""
 
 
 def save_prior(
-    path: Path, model: NextStateModel, body: Body, record: Mapping[str, Any], *, half: bool = False
+    path: Path, model: MotionModel, body: Body, record: Mapping[str, Any], *, half: bool = False
 ) -> None:
     """Write a prior and its manifest.
 
@@ -46,14 +46,30 @@ def save_prior(
 
 
 def load_prior(path: str | Path = "shipped", body: Body | None = None) -> NextStateModel:
-    """Read a prior, ready to predict (evaluation mode, no gradients, float32).
+    """Read a prior that has features for policies, as `load_model` does.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it was made for another skeleton, is no prior, or is linear and has no features.
+    """
+    model = load_model(path, body)
+    if not isinstance(model, NextStateModel):
+        raise ValueError(
+            f"a prior must have features that policies can read, but {path} is a {model.kind}, which only "
+            f"predicts; train a transformer or perceptron with: musclegym pretrain"
+        )
+    return model
+
+
+def load_model(path: str | Path = "shipped", body: Body | None = None) -> MotionModel:
+    """Read a prior of any kind, ready to predict (evaluation mode, no gradients, float32).
 
     Args:
         path: NAME.safetensors, the folder of a run of `musclegym pretrain`, or "shipped".
         body: the body that it is to be used with; None skips that check.
 
     Returns:
-        The network with the averaged weights of its training.
+        The model with the averaged weights of its training.
 
     Raises:
         FileNotFoundError: if there is no such file.

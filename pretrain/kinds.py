@@ -1,21 +1,23 @@
-"""The kinds of learned next-state models, in one table."""
+"""The kinds of learned priors, in one table."""
 
 from typing import Any, Literal
 
 from musclegym.motion.features import StateLayout
+from musclegym.pretrain.dct import MotionDCT, MotionDCTConfig
 from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
-from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.next_state import MotionModel
 
-Kind = Literal["transformer", "mlp"]
-KINDS: dict[str, tuple[type[NextStateModel], type[Any]]] = {
+Kind = Literal["transformer", "mlp", "dct"]
+KINDS: dict[str, tuple[type[MotionModel], type[Any]]] = {
     "transformer": (MotionNN, MotionNNConfig),
     "mlp": (MotionMLP, MotionMLPConfig),
+    "dct": (MotionDCT, MotionDCTConfig),
 }
 """Name on the command line -> model and settings of its size."""
 
 
-def model_of_kind(kind: str, layout: StateLayout, sizes: dict[str, Any], fps: float) -> NextStateModel:
+def model_of_kind(kind: str, layout: StateLayout, sizes: dict[str, Any], fps: float) -> MotionModel:
     """Build an untrained model.
 
     Args:

@@ -34,11 +34,11 @@ class Prior(Protocol):
         ...
 
 
-class NextStateModel(nn.Module):
-    """Base of models that learn the change from each frame to the next; a subclass has `hidden`."""
+class MotionModel(nn.Module):
+    """Base of priors that are learned from motion: normalisation, and limits that the motions kept."""
 
     kind: ClassVar[str]
-    """Name of the kind of model in manifests and settings."""
+    """Name of the kind of model in manifests."""
 
     feature_mean: Tensor
     feature_scale: Tensor
@@ -48,11 +48,11 @@ class NextStateModel(nn.Module):
     joint_upper: Tensor
 
     def __init__(self, layout: StateLayout, config: Any, fps: float) -> None:
-        """Register the normalisation and the head of an untrained model, which predicts constant velocity.
+        """Register a normalisation that changes nothing.
 
         Args:
             layout: order of the numbers of a state.
-            config: dataclass of sizes, with `width` and `window`.
+            config: dataclass of sizes, with `window`.
             fps: frames per second of the motions.
         """
         super().__init__()
@@ -63,24 +63,11 @@ class NextStateModel(nn.Module):
         self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
         self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
         self.register_buffer("joint_upper", torch.full((layout.n_dofs - 6,), 6e4))
-        self.head = nn.Linear(config.width, layout.n_state)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
 
     @property
     def window(self) -> int:
-        """Frames that a prediction looks back on at least; see `hidden`."""
+        """Frames that a prediction looks back on at least, the present one included."""
         return self.config.window
-
-    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
-        """Return hidden states (batch, frame, width) of successive frames.
-
-        Args:
-            normal: normalised features, shape (batch, frame, feature).
-            memory: of the frames before; it is brought up to date. None where there are none before and none
-                will follow.
-        """
-        raise NotImplementedError
 
     def set_statistics(self, statistics: Mapping[str, Tensor]) -> None:
         """Store what `statistics_of` measured; it is saved with the weights."""
@@ -91,6 +78,44 @@ class NextStateModel(nn.Module):
         """Return normalised features (batch, frame, feature) of poses."""
         normal = (self.layout.features(poses) - self.feature_mean) / self.feature_scale
         return normal.clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+
+    def limited(self, states: Tensor) -> Tensor:
+        """Return states (..., 2 dof) with joints and velocities in the range of the training data."""
+        n = self.layout.n_dofs
+        joints = states[..., 6:n].clamp(self.joint_lower, self.joint_upper)
+        velocities = states[..., n:].clamp(-self.velocity_limit, self.velocity_limit)
+        return torch.cat([states[..., :6], joints, velocities], dim=-1)
+
+    def roll_out(self, context: Tensor, steps: int) -> Tensor:
+        """Return the states (batch, steps, 2 dof) that follow true ones (batch, frame, 2 dof)."""
+        raise NotImplementedError
+
+
+class NextStateModel(MotionModel):
+    """Base of networks that learn the change from each frame to the next; a subclass has `hidden`."""
+
+    def __init__(self, layout: StateLayout, config: Any, fps: float) -> None:
+        """Add the head of an untrained network, which predicts constant velocity.
+
+        Args:
+            layout: order of the numbers of a state.
+            config: dataclass of sizes, with `width` and `window`.
+            fps: frames per second of the motions.
+        """
+        super().__init__(layout, config, fps)
+        self.head = nn.Linear(config.width, layout.n_state)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
+        """Return hidden states (batch, frame, width) of successive frames.
+
+        Args:
+            normal: normalised features, shape (batch, frame, feature).
+            memory: of the frames before; it is brought up to date. None where there are none before and none
+                will follow.
+        """
+        raise NotImplementedError
 
     def changes(self, poses: Pose, memory: Memory | None = None) -> Tensor:
         """Return the predicted change to the next frame (batch, frame, 2 dof) at every frame of `poses`.
@@ -113,12 +138,6 @@ class NextStateModel(nn.Module):
             velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit),
             hinge=reached.hinge.clamp(self.joint_lower[hinges], self.joint_upper[hinges]),
         )
-
-    def limited(self, state: Tensor) -> Tensor:
-        """Return states (..., 2 dof) with every joint coordinate in the range of the training data."""
-        n = self.layout.n_dofs
-        joints = state[..., 6:n].clamp(self.joint_lower, self.joint_upper)
-        return torch.cat([state[..., :6], joints, state[..., n:]], dim=-1)
 
     def next_pose(self, poses: Pose, memory: Memory | None = None) -> Pose:
         """Return the pose after the last frame of `poses` (batch, frame); `memory` as in `changes`."""
