@@ -29,7 +29,7 @@ from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 from musclegym.muscle.groups import group_activation, muscles_like
 from musclegym.muscle.oracle import solve_activation
-from musclegym.policies.charts import COLOURS, SHADE, STYLE
+from musclegym.charts import COLOURS, SHADE, STYLE
 from musclegym.rotation import Array
 
 RESULTS = Path(__file__).parent / "results" / "gait_activation.json"

@@ -17,7 +17,7 @@ COMMANDS = {  # name -> (module, help)
         "motions, prior, muscles and policy in ten minutes, with a report",
     ),
     "data": ("musclegym.motion.data", "inspect, draw and convert motion files, and build libraries of them"),
-    "pretrain": ("musclegym.pretrain.train", "train a motion prior"),
+    "pretrain": ("musclegym.pretrain.train", "train a motion prior; pretrain evaluate measures priors"),
     "train-muscle": ("musclegym.policies.muscle_training", "train the network that finds muscle activations"),
     "train": ("musclegym.policies.ppo", "train a policy by PPO"),
     "evaluate": ("musclegym.policies.evaluate", "measure a policy"),

@@ -75,7 +75,7 @@ def bench_rollout(config: RolloutConfig) -> dict[str, Any]:
         "prior": None
         if config.prior == "none"
         else rollout_stability(
-            load_prior(config.prior, bare.body), [bare.motion], bare.body, n_starts=config.starts
+            {"prior": load_prior(config.prior, bare.body)}, [bare.motion], bare.body, n_starts=config.starts
         ),
         "environment": environment_record(),
     }

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from musclegym.body import Body
+from musclegym.charts import COLOURS, FAINT, INK, STYLE
 from musclegym.motion.motion import Motion
 from musclegym.muscle.network import Array32
 from musclegym.muscle.oracle import Entries
-from musclegym.policies.charts import COLOURS, FAINT, INK, STYLE
 from musclegym.policies.muscle_moments import Gains
 from musclegym.policies.muscle_scores import (
     held_out_states,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import musclegym
+from musclegym.charts import line_chart
 from musclegym.manifest import environment_record
 from musclegym.policies.bench import number, rollout_rows
-from musclegym.policies.charts import line_chart
-from musclegym.policies.report import Film, Report, Table, page
+from musclegym.report import Film, Report, Table, page
 
 Record = Mapping[str, Any]
 
@@ -125,7 +125,7 @@ def charts(record: Record, curve: Sequence[Record], before: Record) -> list[str]
             },
             "optimiser steps",
             "Error of the next pose, MotionNN",
-            logarithmic=True,
+            logarithmic="y",
         ),
     ]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from musclegym.charts import Curve, Span, heat_map, line_chart
 from musclegym.gait import published_phases
 from musclegym.muscle.groups import group_activation, muscle_groups, muscles_like
-from musclegym.policies.charts import Curve, Span, heat_map, line_chart
 from musclegym.policies.recording import SIDES, Recording
-from musclegym.policies.report import charts, document, fact_row, section
+from musclegym.report import charts, document, fact_row, section
 from musclegym.rotation import Array
 
 ANGLES = {

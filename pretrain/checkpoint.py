@@ -10,13 +10,14 @@ import torch
 
 import musclegym
 from musclegym.body import Body
-from musclegym.manifest import load_weights, save_weights
+from musclegym.manifest import load_weights, read_manifest, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.kinds import model_of_kind
 from musclegym.pretrain.next_state import MotionModel, NextStateModel
 
 SHIPPED = Path(musclegym.__file__).resolve().parent / "assets" / "weights" / "motion_nn.safetensors"
-"""Prior for the default human, trained on all embedded clips."""
+"""Prior for the default human."""
+MADE_BY = "musclegym pretrain"
 
 
 def save_prior(
@@ -75,14 +76,27 @@ def load_model(path: str | Path = "shipped", body: Body | None = None) -> Motion
         FileNotFoundError: if there is no such file.
         ValueError: if it was made for another skeleton, or is no prior.
     """
-    path = SHIPPED if path == "shipped" else Path(path)
-    path = path / "prior.safetensors" if path.is_dir() else path
     expect = made_for(body) if body is not None else {}
-    tensors, manifest = load_weights(path, expect, made_by="musclegym pretrain")
+    tensors, manifest = load_weights(weights_of(path), expect, made_by=MADE_BY)
     layout = StateLayout.from_record(manifest["layout"])
     model = model_of_kind(manifest["kind"], layout, manifest["model"], manifest["fps"])
     model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
     return model.eval().requires_grad_(False)
+
+
+def weights_of(path: str | Path) -> Path:
+    """Return the file of a prior: NAME.safetensors, that of a run's folder, or the shipped one."""
+    path = SHIPPED if path == "shipped" else Path(path)
+    return path / "prior.safetensors" if path.is_dir() else path
+
+
+def manifest_of(path: str | Path) -> dict[str, Any]:
+    """Return the manifest of a prior, named as for `load_model`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    return read_manifest(weights_of(path), MADE_BY)
 
 
 def made_for(body: Body) -> dict[str, Any]:

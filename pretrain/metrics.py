@@ -1,16 +1,19 @@
 """Measures of predicted motion: distance from the truth, and whether it stays alive and on its feet.
 
-Definitions and thresholds of skating follow "GMD" (Karunratanakul et al. 2023), as later work on HumanML3D
-uses them; the others are stated with each function.
+The definitions are stated with each function.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from musclegym.motion.frames import lowest_sole, place
+from musclegym.motion.quality import skating_ratio
 from musclegym.rotation import Array
+from musclegym.skeleton import Skeleton
 
-LOW_FOOT = 0.05  # a foot below this height can skate [m]
-SKATING_SPEED = 0.5  # planar speed from which a low foot skates [m/s]
+TOLERANCE = 0.005  # distance from the ground that is no error [m]
+PAST_LIMIT = np.radians(3.0)  # angle past a joint's limit that is no error [rad]
+DRAWS = 1000  # of clips, for an interval
 
 
 def joint_error(predicted: Array, true: Array, *, root_relative: bool) -> Array:
@@ -42,39 +45,69 @@ def growth_exponent(error: float, later: float, ratio: float) -> float:
     return float(np.log(later / error) / np.log(ratio)) if error > 0.0 and later > 0.0 else float("nan")
 
 
-def skating_ratio(feet: Array, fps: float) -> float:
-    """Return the fraction of frames in which a low foot moves along the ground.
+def bootstrapped(error: Array, clips: npt.NDArray[np.int64], reference: Array | None = None) -> list[float]:
+    """Return the 95 % interval [low, high] of a mean, or of the skill over a reference, over clips.
 
-    A foot skates from t to t + 1 if it is below 0.05 m at both and its planar speed exceeds 0.5 m/s, both at
-    that instant and in the mean over five frames.
+    Whole clips are drawn anew, 1000 times, since samples of one clip are alike (Efron & Tibshirani 1993,
+    percentile interval).
 
     Args:
-        feet: positions of points of the feet, shape (..., frame, foot, 3) [m].
-        fps: frames per second.
+        error: shape (sample,).
+        clips: clip that each sample is of, shape (sample,).
+        reference: error of the reference in the same samples, shape (sample,); None for the mean itself.
     """
-    speed = np.linalg.norm(np.diff(feet[..., ::2], axis=-3), axis=-1) * fps
-    low = feet[..., 1] < LOW_FOOT
-    frames = speed.shape[-2]
-    padded = np.concatenate([speed[..., :1, :]] * 2 + [speed] + [speed[..., -1:, :]] * 2, axis=-2)
-    mean = np.mean([padded[..., shift : shift + frames, :] for shift in range(5)], axis=0)
-    skates = low[..., :-1, :] & low[..., 1:, :] & (speed > SKATING_SPEED) & (mean > SKATING_SPEED)
-    return float(skates.any(axis=-1).mean())
+    _, number = np.unique(clips, return_inverse=True)
+    count = number.max() + 1
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), size=DRAWS)
+    sums = [np.bincount(number, weights=values) for values in (error, np.ones(len(error)))]
+    if reference is not None:
+        sums[1] = np.bincount(number, weights=reference)
+    ratio = (draws @ sums[0]) / (draws @ sums[1])
+    low, high = np.quantile(ratio if reference is None else 1.0 - ratio, [0.025, 0.975])
+    return [float(low), float(high)]
 
 
-def diverged(height: Array, speed: Array, true_height: Array, true_speed: Array) -> npt.NDArray[np.bool_]:
-    """Tell which rollouts leave what the data does.
+def physics(skeleton: Skeleton, q: Array, fps: float) -> dict[str, float]:
+    """Return how a motion q (frame, dof) keeps to the laws of contact and smoothness.
+
+    Returns:
+        `skating`, share of frames as in `musclegym.motion.quality.skating_ratio`; `penetration_mm` and
+        `floating_mm`, mean depth of the lowest sole point below the ground and its height above it, beyond
+        5 mm and with zeros included [mm]; `jerk`, mean size of the joints' third differences [m/s^3].
+    """
+    frames = place(skeleton, q)
+    lowest = lowest_sole(skeleton, frames).min(axis=1)
+    jerk = np.diff(frames.position, n=3, axis=0) * fps**3
+    feet = np.flatnonzero(skeleton.contact)
+    return {
+        "skating": skating_ratio(frames.position[:, feet], fps),
+        "penetration_mm": 1000.0 * float(np.maximum(0.0, -lowest - TOLERANCE).mean()),
+        "floating_mm": 1000.0 * float(np.maximum(0.0, lowest - TOLERANCE).mean()),
+        "jerk": float(np.linalg.norm(jerk, axis=2).mean()) if len(jerk) else float("nan"),
+    }
+
+
+def diverged(
+    skeleton: Skeleton, height: Array, speed: Array, joints: Array, true_height: Array, true_speed: Array
+) -> npt.NDArray[np.bool_]:
+    """Tell which rollouts leave what the data and the skeleton allow.
 
     A rollout diverges when a number stops being finite, when the root leaves the data's range of heights by
-    more than 20 % of the limit it passes, or moves faster than 1.5 times the data's fastest.
+    more than 20 % of the limit it passes, or moves faster than 1.5 times the data's fastest, or a joint
+    passes its limit by more than 3 degrees.
 
     Args:
+        skeleton: whose limits the joints keep.
         height: of the root, shape (rollout, frame) [m].
         speed: of the root, shape (rollout, frame) [m/s].
+        joints: joint coordinates, shape (rollout, frame, dof - 6) [rad].
         true_height: heights in the data, any shape [m].
         true_speed: speeds in the data, any shape [m/s].
     """
     sane = np.isfinite(height) & np.isfinite(speed) & (speed <= 1.5 * true_speed.max())
     sane &= (height >= 0.8 * true_height.min()) & (height <= 1.2 * true_height.max())
+    lower, upper = skeleton.lower[6:] - PAST_LIMIT, skeleton.upper[6:] + PAST_LIMIT
+    sane &= ((joints >= lower) & (joints <= upper)).all(axis=-1)
     return ~sane.all(axis=1)
 
 

@@ -1,4 +1,7 @@
-"""`musclegym pretrain`: train MotionNN on motions and measure its rollouts."""
+"""`musclegym pretrain`: train MotionNN on motions and measure its rollouts.
+
+`musclegym pretrain evaluate` measures trained priors against each other, baselines and the bars.
+"""
 
 import dataclasses
 import hashlib
@@ -224,7 +227,9 @@ def measure(prior: NextStateModel, corpus: Corpus, config: PretrainConfig) -> di
         motions = [corpus.library.motion(clip) for clip in chosen]
         if motions:
             body, seed = corpus.library.body, config.trainer.seed
-            scores[name] = rollout_stability(prior, motions, body, n_starts=config.starts, seed=seed)
+            scores[name] = rollout_stability(
+                {"prior": prior}, motions, body, n_starts=config.starts, seed=seed
+            )
     return scores
 
 
@@ -241,7 +246,15 @@ def check_data(folder: Path, corpus: Corpus) -> None:
 
 
 def main(args: list[str]) -> None:
-    """Run `pretrain` with settings from the command line and print how its rollouts fare."""
+    """Train with settings from the command line and print how rollouts fare, or measure priors.
+
+    `evaluate` as the first word is `musclegym pretrain evaluate`.
+    """
+    if args[:1] == ["evaluate"]:
+        from musclegym.pretrain import evaluate
+
+        evaluate.main(args[1:])
+        return
     config = tyro.cli(PretrainConfig, args=args, prog="musclegym pretrain", description=__doc__)
     record = pretrain(config)
     for name, result in record["scores"].items():

@@ -12,27 +12,16 @@ import torch
 from musclegym.body import load_body
 from musclegym.motion.augment import Augmentation
 from musclegym.motion.features import StateLayout
-from musclegym.motion.motion import Motion
 from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
 from musclegym.pretrain.chains import ChainConfig, Chains, moved_along
 from musclegym.pretrain.checkpoint import load_prior, save_prior
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
-from musclegym.pretrain.metrics import (
-    diverged,
-    explained,
-    frozen,
-    growth_exponent,
-    joint_error,
-    skating_ratio,
-    skill,
-)
 from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.next_state import NextStateModel, statistics_of
-from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.unrolled import UnrollConfig
-from musclegym.pretrain.windows import Windows, states_of
+from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of
 from tests.libraries import swinging as swinging_body
 
@@ -303,79 +292,3 @@ def test_strength_does_not_matter_to_a_prior(tmp_path):
 def test_missing_prior_is_answered_with_the_command_that_makes_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="musclegym pretrain"):
         load_prior(tmp_path / "none.safetensors")
-
-
-# --- Measures
-
-
-def test_joint_error_is_the_mean_distance():
-    true = np.zeros((2, 3))
-    predicted = np.array([[3.0, 4.0, 0.0], [3.0, 4.0, 1.0]])
-    assert joint_error(predicted, true, root_relative=False) == pytest.approx((5.0 + np.sqrt(26.0)) / 2.0)
-    assert joint_error(predicted, true, root_relative=True) == pytest.approx(0.5)
-
-
-def test_scores_of_perfect_and_useless_predictions():
-    change = np.array([[1.0], [3.0]])
-    assert explained(0.0 * change, change) == 1.0
-    assert explained(change - 2.0, change) == 0.0  # the mean change explains nothing
-    assert skill(np.array([1.0]), np.array([4.0])) == 0.75
-    assert growth_exponent(1.0, 6.0**0.5, 6.0) == pytest.approx(0.5)
-
-
-def test_skating_counts_fast_low_feet_only():
-    time = np.arange(10) / FPS
-    slides = np.stack([1.0 * time, 0.02 + 0.0 * time, 0.0 * time], axis=1)[:, None]
-    flies = slides + np.array([0.0, 0.1, 0.0])
-    stands = slides * [0.0, 1.0, 0.0]
-    assert [skating_ratio(feet, FPS) for feet in (slides, flies, stands)] == [1.0, 0.0, 0.0]
-
-
-def test_rollouts_that_leave_the_data_or_stop_are_counted():
-    height, speed = np.full((4, 5), 0.9), np.full((4, 5), 1.0)
-    height[1, 2], speed[2, 3], height[3, 4] = 1.2, 1.6, np.nan
-    assert diverged(height, speed, np.array([0.8, 0.95]), np.array([1.0])).tolist() == [
-        False,
-        True,
-        True,
-        True,
-    ]
-    velocity = np.ones((2, 40, 3))
-    velocity[1, 10:] = 0.29
-    assert frozen(velocity, np.ones(2)).tolist() == [False, True]
-
-
-def make_motion(frames: int, cyclic: bool = False) -> Motion:
-    states = swinging(frames)
-    path = states[-1, 3:6] - states[0, 3:6]
-    contact = np.ones((frames, 2), dtype=bool)
-    q, qd = states[:, :N], states[:, N:]
-    return Motion(BODY.skeleton, "swing", q, qd, FPS, contact, cyclic, cycle_displacement=path)
-
-
-def test_cyclic_motion_goes_on_without_a_seam():
-    motion = make_motion(31, cyclic=True)  # 1 Hz: frame 30 repeats frame 0, 1.2 m further on
-    longer = states_of(motion, 91)
-    np.testing.assert_allclose(longer[:, :N], swinging(91)[:, :N], atol=1e-9)
-    assert len(states_of(make_motion(31), 91)) == 31
-
-
-def test_stability_of_constant_velocity_is_that_of_the_baseline():
-    model = MotionNN(LAYOUT, SMALL, FPS)
-    result = rollout_stability(
-        model, [make_motion(31, cyclic=True), make_motion(20)], BODY, (1, 10, 30, 60), n_starts=6
-    )
-    starts = {record["horizon"]: record["starts"] for record in result["horizons"]}
-    assert starts == {1: 6, 10: 6, 30: 3, 60: 3}  # the clip that does not repeat has 20 frames
-    for record in result["horizons"]:
-        assert record["prior"] == pytest.approx(record["constant_velocity"], rel=1e-4)
-        assert record["zero_velocity"]["skill"] == 0.0
-    assert "growth" in stability_table(result)
-    still = ZeroVelocity().roll_out(torch.as_tensor(swinging(6))[None], 3)
-    assert torch.equal(still[0, 2], torch.as_tensor(swinging(6)[-1]))
-
-
-def test_rollouts_at_another_frame_rate_are_refused():
-    motion = dataclasses.replace(make_motion(31), fps=60.0)
-    with pytest.raises(ValueError, match=re.escape("load it with fps=30.0")):
-        rollout_stability(MotionNN(LAYOUT, SMALL, FPS), [motion], BODY)

@@ -95,9 +95,9 @@ def test_shipped_prior_follows_the_embedded_walk_better_than_the_baselines():
     body = load_body("human")
     prior = load_prior(body=body)
     walk = load_motion("walk", body, prior.fps)
-    result = rollout_stability(prior, [walk], body, horizons=(10, 30, 60), n_starts=16)
+    result = rollout_stability({"prior": prior}, [walk], body, horizons=(10, 30, 60), n_starts=16)
     for record in result["horizons"]:
         assert record["prior"]["skill"] > 0.5
         assert record["prior"]["joint_error_mm"] < 0.7 * record["constant_velocity"]["joint_error_mm"]
-    assert result["alive"]["diverged"] == 0.0
-    assert result["alive"]["frozen"] == 0.0
+    assert result["alive"]["prior"]["diverged"] == 0.0
+    assert result["alive"]["prior"]["frozen"] == 0.0

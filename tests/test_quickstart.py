@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from musclegym.policies.bench import number, rollout_rows
-from musclegym.policies.charts import line_chart
+from musclegym.charts import line_chart
 from musclegym.policies.quickstart import QuickstartConfig, quickstart, stage, without_details
 from musclegym.policies.quickstart_report import running_mean
 from musclegym.policies.replay import save_animation
-from musclegym.policies.report import Film, Report, Table, page
+from musclegym.report import Film, Report, Table, page
 
 VOID = {"meta", "link", "img", "br", "path", "use"}
 

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -47,7 +47,7 @@ def line_chart(
     vertical: str,
     *,
     levels: Mapping[str, float] | None = None,
-    logarithmic: bool = False,
+    logarithmic: Literal["", "y", "both"] = "",
     dashed: Mapping[str, Curve] | None = None,
     shaded: Mapping[str, Sequence[Span]] | None = None,
     limits: Span | None = None,
@@ -59,7 +59,7 @@ def line_chart(
         horizontal: label of the x axis.
         vertical: what is drawn, written above the chart.
         levels: values to mark by dashed lines, by name.
-        logarithmic: whether the y axis is.
+        logarithmic: which axes are.
         dashed: curves to draw thin and dashed, each in the colour of the curve at its place, by name.
         shaded: parts of the x axis to shade, by name.
         limits: of the y axis.
@@ -80,6 +80,8 @@ def line_chart(
             axes.axhline(value, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label=name)
         if logarithmic:
             axes.set_yscale("log")
+        if logarithmic == "both":
+            axes.set_xscale("log")
         axes.set_xlabel(horizontal)
         axes.set_title(vertical, loc="left", fontsize=10, fontweight="bold")
         if limits is not None:
