@@ -23,13 +23,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from musclegym.body import Body, MuscleState, load_body
+from musclegym.charts import COLOURS, SHADE, STYLE
 from musclegym.gait import ActivePhase, heel_strikes, over_cycles, published_phases, toe_offs
 from musclegym.inverse_dynamics import inverse_dynamics
 from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
 from musclegym.muscle.groups import group_activation, muscles_like
 from musclegym.muscle.oracle import solve_activation
-from musclegym.charts import COLOURS, SHADE, STYLE
 from musclegym.rotation import Array
 
 RESULTS = Path(__file__).parent / "results" / "gait_activation.json"

@@ -277,7 +277,7 @@ def stability_table(result: Mapping[str, Any]) -> str:
     width = max(len(name) for name in names)
     lines = [
         f"rollouts from {result['starts']} starts in {len(result['clips'])} clips, {result['context']} "
-        f"frames of context at {result['fps']:g} frames/s; skill over zero velocity, 95 % intervals over clips",
+        f"frames of context at {result['fps']:g} frames/s; skill over zero velocity, 95 % over clips",
         f"{'frames':>6} {'starts':>6}  {'':{width}}  joint error [mm]        root-relative  skill"
         f"                change R^2: position  velocity",
     ]

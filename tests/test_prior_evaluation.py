@@ -82,8 +82,7 @@ def test_the_truth_has_no_error_and_full_skill():
         assert min(record["truth"]["block_change_r2"].values()) > 0.999
         assert record["zero_velocity"]["skill"] == 0.0
         assert record["zero_velocity"]["skill_interval"] == [0.0, 0.0]
-    assert result["alive"]["truth"]["diverged"] == 0.0
-    assert result["alive"]["truth"]["moving"] == 1.0
+    assert result["alive"]["truth"]["frozen"] == 0.0
 
 
 def test_turning_the_world_changes_no_measure():

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from musclegym.policies.bench import number, rollout_rows
 from musclegym.charts import line_chart
+from musclegym.policies.bench import number, rollout_rows
 from musclegym.policies.quickstart import QuickstartConfig, quickstart, stage, without_details
 from musclegym.policies.quickstart_report import running_mean
 from musclegym.policies.replay import save_animation
