@@ -1,6 +1,7 @@
 """Actuators: turn target poses, excitations or fibre lengths into joint torques, step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,26 @@ from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 
 Array32 = npt.NDArray[np.float32]
+
+
+class RecentRows:
+    """The last rows that were added, up to a number of them."""
+
+    def __init__(self, count: int, size: int) -> None:
+        """Make room for `count` rows of `size` numbers."""
+        self._rows, self._added = np.zeros((count, size), dtype=np.float32), 0
+
+    def add(self, row: Array32) -> None:
+        """Keep a copy of a row instead of the oldest."""
+        self._rows[self._added % len(self._rows)] = row
+        self._added += 1
+
+    def rows(self) -> Array32:
+        """Return the rows that are kept, from the oldest on."""
+        first = self._added % len(self._rows)
+        if self._added < len(self._rows):
+            return self._rows[:first].copy()
+        return np.roll(self._rows, -first, axis=0)
 
 
 class Actuator:
@@ -62,6 +83,7 @@ class Actuator:
         self.entries = muscle_entries(body)
         self.n_active = body.n_muscles if self.kind != "torque" else 0
         self.target, self.qd_target = np.zeros((2, body.n_dofs))
+        self.recent: RecentRows | None = None  # MuscleNN's features at the first choice of each control step
         if self.kind == "muscle":
             from musclegym.muscle.network import MuscleNN, load_muscle_network, muscle_features
 
@@ -137,6 +159,44 @@ class Actuator:
         self.length[:] = self._reference.muscles.fibre_length + offset
         self.velocity[:] = self._reference.muscles.fibre_velocity
 
+    def keep_states(self, count: int) -> None:
+        """Keep what MuscleNN sees, once per control step, for its training: the last `count` from now on.
+
+        Raises:
+            ValueError: if MuscleNN is not used, or the count is not positive.
+        """
+        self._check_network()
+        if count < 1:
+            raise ValueError(f"the count of states to keep must be positive, but is {count}; use e.g. 256")
+        self.recent = RecentRows(count, self.network.n_features)
+
+    def kept_states(self) -> Array32:
+        """Return the features (state, feature) of the states that were kept, from the oldest on.
+
+        Raises:
+            ValueError: if MuscleNN is not used.
+        """
+        self._check_network()
+        return (
+            np.zeros((0, self.network.n_features), np.float32) if self.recent is None else self.recent.rows()
+        )
+
+    def set_network_weights(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Give MuscleNN other weights, by the names of its `state_dict`.
+
+        Raises:
+            ValueError: if MuscleNN is not used.
+        """
+        self._check_network()
+        self.network.set_weights(tensors)
+
+    def _check_network(self) -> None:
+        if self.kind != "muscle":
+            raise ValueError(
+                f"MuscleNN acts under actuation 'muscle' only, but this is {self.kind!r}; make the "
+                "environment with actuation='muscle'"
+            )
+
     def demand(self, features: Array32 | None) -> None:
         """Measure the muscles and the torque that is wanted of them; write a row of MuscleNN's features.
 
@@ -179,16 +239,21 @@ def advance(actuators: Sequence[Actuator]) -> None:
     for actuator in actuators:
         clear(actuator.stage.tally)
     hold = first.steps_per_update if first.by_choice else first.physics_steps
-    for _ in range(0, first.physics_steps, hold):
+    for start in range(0, first.physics_steps, hold):
         if first.by_choice:
-            choose_activations(actuators)
+            choose_activations(actuators, keep=start == 0)
         for actuator in actuators:
             for step in range(hold):
                 actuator.act(first.by_choice and step == 0)
 
 
-def choose_activations(actuators: Sequence[Actuator]) -> None:
-    """Let MuscleNN, for all bodies at once, or least squares choose the activations."""
+def choose_activations(actuators: Sequence[Actuator], keep: bool) -> None:
+    """Let MuscleNN, for all bodies at once, or least squares choose the activations.
+
+    Args:
+        actuators: of bodies of the same settings.
+        keep: whether actuators that keep MuscleNN's features shall keep these.
+    """
     first = actuators[0]
     if first.kind != "muscle":
         for actuator in actuators:
@@ -197,5 +262,7 @@ def choose_activations(actuators: Sequence[Actuator]) -> None:
     features = np.zeros((len(actuators), first.network.n_features), dtype=np.float32)
     for actuator, row in zip(actuators, features, strict=True):
         actuator.demand(row)
+        if keep and actuator.recent is not None:
+            actuator.recent.add(row)
     for actuator, share in zip(actuators, first.network.activate(features), strict=True):
         actuator.stage.activity.share[:] = share

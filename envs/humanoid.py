@@ -2,6 +2,7 @@
 
 import inspect
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,18 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         """
         self._check_follows("another motion")
         self.world.motion = load_motion(motion, self.body, self.config.control_hz)
+
+    def keep_muscle_states(self, count: int) -> None:
+        """Keep the last `count` states that MuscleNN sees from now on; see `Actuator.keep_states`."""
+        self.actuator.keep_states(count)
+
+    def muscle_states(self) -> Array32:
+        """Return the states that were kept; see `Actuator.kept_states`."""
+        return self.actuator.kept_states()
+
+    def set_muscle_weights(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Give MuscleNN other weights, also for the other members of the process, which share it."""
+        self.actuator.set_network_weights(tensors)
 
     def _check_follows(self, aid: str) -> None:
         if not self.task.follows_motion:

@@ -1,7 +1,7 @@
 """The vector environment as stable-baselines3 wants it, without copying observations."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -11,6 +11,15 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 Info = dict[str, Any]
+Flags = npt.NDArray[np.bool_]
+
+
+class LastStep(NamedTuple):
+    """What a step told of all members; an ended episode's last info is in `infos["final_info"]`."""
+
+    infos: Mapping[str, Any]  # arrays and masks (member,) by name, as Gymnasium has them
+    terminated: Flags  # (member,)
+    truncated: Flags  # (member,)
 
 
 class AdaptedVecEnv(VecEnv):
@@ -21,11 +30,16 @@ class AdaptedVecEnv(VecEnv):
     them.
     """
 
-    def __init__(self, envs: Any) -> None:
+    last_step: LastStep
+
+    def __init__(self, envs: Any, *, every_info: bool = True) -> None:
         """Adapt `envs`, whose members start their next episode in the step that ends one.
 
         Args:
             envs: made by `gymnasium.make_vec("MuscleHumanoid-v0", autoreset_mode="SameStep", ...)`.
+            every_info: whether each step returns the infos of each member. Without, only those of ended
+                episodes are returned, and only what the library needs of them; `last_step` has all in
+                arrays, which is much faster.
 
         Raises:
             ValueError: if the members start anew at another time.
@@ -36,7 +50,7 @@ class AdaptedVecEnv(VecEnv):
                 f"stable-baselines3 expects a new episode in the step that ends one, but autoreset_mode is "
                 f"{mode.value!r}; make the environment with autoreset_mode='SameStep'"
             )
-        self.envs = envs
+        self.envs, self.every_info = envs, every_info
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
         self._actions: npt.NDArray[Any]
 
@@ -67,16 +81,24 @@ class AdaptedVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Make the step; an episode's last observation is its info's `terminal_observation`."""
         observations, rewards, terminated, truncated, infos = self.envs.step(self._actions)
+        self.last_step = LastStep(infos, terminated, truncated)
+        dones, cut = terminated | truncated, truncated & ~terminated
+        steps = self._infos_of_each(infos, dones) if self.every_info else [{} for _ in range(self.num_envs)]
+        for index in np.flatnonzero(dones).tolist():
+            steps[index]["terminal_observation"] = infos["final_obs"][index]
+        for info, is_cut in zip(steps, cut.tolist(), strict=True):
+            info["TimeLimit.truncated"] = is_cut
+        return observations, rewards.astype(np.float32), dones, steps
+
+    def _infos_of_each(self, infos: Mapping[str, Any], dones: Flags) -> list[Info]:
+        """Return the info of each member's step, and keep those of the starts of episodes."""
         steps = each(infos, self.num_envs)
-        dones = terminated | truncated
         for index in np.flatnonzero(dones).tolist():
             start = steps[index]
-            last, observation = start.pop("final_info"), start.pop("final_obs")
-            self.reset_infos[index] = start
-            steps[index] = {**last, "terminal_observation": observation}
-        for info, cut in zip(steps, (truncated & ~terminated).tolist(), strict=True):
-            info["TimeLimit.truncated"] = cut
-        return observations, rewards.astype(np.float32), dones, steps
+            last = start.pop("final_info")
+            del start["final_obs"]
+            self.reset_infos[index], steps[index] = start, last
+        return steps
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any

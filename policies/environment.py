@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import tyro
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from musclegym.policies.adapter import AdaptedVecEnv
@@ -118,7 +118,7 @@ def make_workers(options: dict[str, Any], processes: int, members: int, discount
         copy=False,
         **options,
     )
-    return DiscountedMean(VecMonitor(AdaptedVecEnv(envs)), discount)
+    return DiscountedMean(AdaptedVecEnv(envs, every_info=False), discount)
 
 
 def options_of(environment: gym.Env) -> dict[str, Any]:

@@ -1,138 +1,50 @@
-"""`musclegym train`: train a policy by PPO (Schulman et al. 2017) of stable-baselines3."""
+"""`musclegym train`: train a policy by PPO (Schulman et al. 2017) on the samples of stable-baselines3."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
-import tyro
-from stable_baselines3 import PPO
 from stable_baselines3.common.logger import configure
-from stable_baselines3.common.vec_env import VecEnv
-from torch.optim import Optimizer
 from tqdm import tqdm
 
 from musclegym.manifest import start_run, write_json
 from musclegym.policies.callbacks import TrainingCallback
-from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment, make_workers
+from musclegym.policies.environment import made_for, make_environment, make_workers
+from musclegym.policies.evaluation import Evaluator
+from musclegym.policies.learner import Learner
+from musclegym.policies.muscle_refinement import Refinement
+from musclegym.policies.policy_file import load_policy, network_record, set_weights, weights_of
 from musclegym.policies.prior_policy import SimulationNNWithPrior, load_encoder
+from musclegym.policies.schedule import Aid, make_aids
+from musclegym.policies.train_config import DEFAULT_STEPS, TrainConfig, from_arguments, resumed
 from musclegym.policies.training_run import TrainingRun
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.trainer import interruption
-from musclegym.settings import read_settings
 
-DEFAULT_STEPS = 1_000_000
 WARM_UP_STEPS = 512  # control steps that give the first statistics of the observations
 
 
 @dataclass(frozen=True)
-class PPOConfig:
-    """Settings of PPO, found in short runs on tracking the walk."""
+class Prepared:
+    """What is known of a run before its workers start."""
 
-    learning_rate: float = 1e-4
-    """Learning rate of Adam."""
-
-    exploration: float = 0.18
-    """Standard deviation of the actions at the beginning; 1 is `action_range`, so 0.09 rad by default [-]."""
-
-    discount: float = 0.95
-    """Weight of a reward one control step later."""
-
-    gae_lambda: float = 0.95
-    """Decay of generalised advantage estimation."""
-
-    samples: int = 2048
-    """Control steps per update, over all environments."""
-
-    minibatch: int = 128
-    """Control steps per gradient step."""
-
-    epochs: int = 5
-    """Passes over the samples of an update."""
-
-    clip: float = 0.2
-    """Range in which the ratio of new to old probability is rewarded."""
-
-    target_kl: float = 0.3
-    """Change of the policy, summed over all actions, at 1.5 times which an update is cut short [nat]."""
-
-    hidden: tuple[int, ...] = (256, 256)
-    """Width of each hidden layer of the policy head and of the value head."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of `musclegym train`."""
-
-    run: Path = Path("runs/train")
-    """Folder that receives settings, logs, checkpoints and the policy."""
-
-    resume: Path | None = None
-    """Run folder to go on with; its settings are kept, and of those here only --steps and --minutes count."""
-
-    steps: int | None = None
-    """Control steps of the whole run, in whole updates; 1,000,000 where no budget is given."""
-
-    minutes: float | None = None
-    """Training time of the whole run, over all resumptions [min]."""
-
-    environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
-        default_factory=EnvironmentConfig
-    )
-    """What is trained in."""
-
-    prior: str = "none"
-    """Encoder in the policy: "none", "random", "shipped", or the file or run folder of a trained prior."""
-
-    finetune: bool = False
-    """Whether the encoder learns with the policy instead of staying frozen."""
-
-    seed: int = 0
-    """Seed of weights, noise and start states."""
-
-    workers: int = 2
-    """Processes that gather experience; one alone is the learner's own."""
-
-    members: int = 8
-    """Environments per process, which step in lockstep."""
-
-    threads: int = 1
-    """Threads of the learner."""
-
-    checkpoint_minutes: float = 3.0
-    """Time between checkpoints [min]."""
-
-    ppo: Annotated[PPOConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=PPOConfig)
-    """How the policy learns."""
-
-    def __post_init__(self) -> None:
-        """Check the budget and that samples divide among workers and minibatches."""
-        if (self.steps is not None and self.steps < 1) or (self.minutes is not None and not self.minutes > 0):
-            raise ValueError(
-                f"steps and minutes must be positive, but they are {self.steps} and {self.minutes}; use e.g. "
-                "--minutes 30"
-            )
-        if min(self.workers, self.members) < 1 or self.ppo.samples % (self.workers * self.members):
-            raise ValueError(
-                f"samples must be a multiple of workers times members, but they are {self.ppo.samples}, "
-                f"{self.workers} and {self.members}; use e.g. 2048, 2 and 8"
-            )
-        if self.ppo.samples % self.ppo.minibatch:
-            raise ValueError(
-                f"samples must be a multiple of minibatch, but they are {self.ppo.samples} and "
-                f"{self.ppo.minibatch}; use e.g. 2048 and 128"
-            )
-
-
-class TwoRatePPO(PPO):
-    """PPO that gives each group of parameters its own multiple, "factor", of the learning rate."""
-
-    def _update_learning_rate(self, optimizers: Optimizer | list[Optimizer]) -> None:
-        super()._update_learning_rate(optimizers)
-        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
-            for group in optimizer.param_groups:
-                group["lr"] *= group["factor"]
+    encoder: NextStateModel | None
+    """Prior in the policy."""
+    fits: dict[str, Any]
+    """What a policy must agree with."""
+    options: dict[str, Any]
+    """Keywords of `gymnasium.make`."""
+    limit: int | None
+    """Control steps of a full episode."""
+    aids: dict[str, Aid]
+    """What helps while it learns."""
+    refinement: Refinement | None
+    """Of MuscleNN."""
+    first: SimulationNNWithPrior | None
+    """Policy to begin with."""
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -143,22 +55,17 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
-        FileNotFoundError: if the prior or the run to resume is missing.
+        FileNotFoundError: if the prior, the policy to begin with or the run to resume is missing.
         ValueError: if a setting is wrong or does not fit the others.
     """
     config = resumed(config) if config.resume is not None else config
-    torch.set_num_threads(config.threads)
-    encoder, fits, options = prepare(config)
+    torch.set_num_threads(1)
+    prepared = prepare(config)
     folder = start_run(config.run, config, config.seed)
-    workers = make_workers(options, config.workers, config.members, config.ppo.discount)
+    workers = make_workers(prepared.options, config.workers, config.members, config.ppo.discount)
     try:
-        learner = make_learner(config, workers, encoder)
-        record = {"environment_options": options, "prior": config.prior, "seed": config.seed}
-        run = TrainingRun(learner, folder, fits, record)
-        if config.resume is not None:
-            run.resume()
-            workers.seed(config.seed + run.steps)
-        learn(run, config)
+        run = begin(config, prepared, Learner(workers, config, prepared.encoder), folder)
+        learn(run, config, prepared.options)
     finally:
         workers.close()
     result = {"steps": run.steps, "seconds": run.seconds, "seed": config.seed, "curve": run.curve}
@@ -166,8 +73,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     return result
 
 
-def prepare(config: TrainConfig) -> tuple[NextStateModel | None, dict[str, Any], dict[str, Any]]:
-    """Return the encoder, what a policy must agree with, and the options of the environment."""
+def prepare(config: TrainConfig) -> Prepared:
+    """Find out what a run needs from an environment like those that it trains in."""
     options = config.environment.options()
     environment = make_environment(options)
     bare: Any = environment.unwrapped
@@ -177,9 +84,64 @@ def prepare(config: TrainConfig) -> tuple[NextStateModel | None, dict[str, Any],
         options["history"] = encoder.window
         environment.close()
         environment = make_environment(options)
-    fits = made_for(environment)
+    assert environment.spec is not None
+    prepared = Prepared(
+        encoder=encoder,
+        fits=made_for(environment),
+        options=options,
+        limit=environment.spec.max_episode_steps,
+        aids=make_aids(config.aids, environment),
+        refinement=make_refinement(config, environment),
+        first=None if config.init is None else load_policy(config.init, environment),
+    )
     environment.close()
-    return encoder, fits, options
+    return prepared
+
+
+def make_refinement(config: TrainConfig, environment: gym.Env) -> Refinement | None:
+    """Return the refinement of MuscleNN that the settings ask for, if they do."""
+    bare: Any = environment.unwrapped
+    if config.refine_steps == 0:
+        return None
+    if bare.config.actuation != "muscle":
+        raise ValueError(
+            f"refine_steps refines MuscleNN, which acts under actuation 'muscle' only, but it is "
+            f"{config.refine_steps} under {bare.config.actuation!r}; leave it out, or use --actuation muscle"
+        )
+    return Refinement(bare.body, bare.actuator.network)
+
+
+def begin(config: TrainConfig, prepared: Prepared, learner: Learner, folder: Path) -> TrainingRun:
+    """Return a new run, or a resumed one where it is."""
+    run = TrainingRun(
+        learner,
+        folder,
+        prepared.fits,
+        {"environment_options": prepared.options, "prior": config.prior, "seed": config.seed},
+        aids=prepared.aids,
+        refinement=prepared.refinement,
+        limit=prepared.limit,
+    )
+    if config.resume is not None:
+        run.resume()
+    elif prepared.first is not None:
+        begin_with(learner, prepared.first)
+    return run
+
+
+def begin_with(learner: Learner, first: SimulationNNWithPrior) -> None:
+    """Give a learner the weights of a policy, with the noise of the learner's own settings.
+
+    Raises:
+        ValueError: if the policies' networks differ.
+    """
+    given, own = network_record(first), network_record(learner.policy)
+    if given != own:
+        raise ValueError(
+            f"a policy to begin with needs the network of this run, but it has {given} and the run {own}; "
+            "give the same --hidden, --prior and --finetune as it was trained with"
+        )
+    set_weights(learner.policy, {**weights_of(first), "log_std": learner.policy.log_std.detach().clone()})
 
 
 def check_rate(encoder: NextStateModel, control_hz: float) -> None:
@@ -191,54 +153,32 @@ def check_rate(encoder: NextStateModel, control_hz: float) -> None:
         )
 
 
-def make_learner(config: TrainConfig, workers: VecEnv, encoder: NextStateModel | None) -> PPO:
-    """Build PPO with a policy that has not learned anything."""
-    ppo = config.ppo
-    return TwoRatePPO(
-        SimulationNNWithPrior,
-        workers,
-        learning_rate=ppo.learning_rate,
-        n_steps=ppo.samples // workers.num_envs,
-        batch_size=ppo.minibatch,
-        n_epochs=ppo.epochs,
-        gamma=ppo.discount,
-        gae_lambda=ppo.gae_lambda,
-        clip_range=ppo.clip,
-        target_kl=ppo.target_kl,
-        policy_kwargs={
-            "encoder": encoder,
-            "finetune": config.finetune,
-            "hidden": ppo.hidden,
-            "exploration": ppo.exploration,
-        },
-        seed=config.seed,
-        device="cpu",
-    )
-
-
-def learn(run: TrainingRun, config: TrainConfig) -> None:
+def learn(run: TrainingRun, config: TrainConfig, options: dict[str, Any] | None = None) -> None:
     """Train until the budget is spent, and save.
+
+    Args:
+        run: what is trained.
+        config: its settings.
+        options: of the environment in which the policy is evaluated now and then; None for no evaluation.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once the run is saved.
     """
     steps = config.steps or (DEFAULT_STEPS if config.minutes is None else None)
+    evaluates = options is not None and config.evaluate_minutes > 0.0
+    evaluator = Evaluator(options, config.evaluate_episodes) if options and evaluates else None
     run.learner.set_logger(configure(str(run.folder), ["tensorboard"]))
     with interruption() as stop, progress_bar(run, steps, config.minutes) as bar:
-        if run.steps == 0:
+        if run.policy.features_extractor.normaliser.count == 0:
             warm_up(run)
-        callback = TrainingCallback(
-            run,
-            seconds=None if config.minutes is None else 60.0 * config.minutes,
-            checkpoint_seconds=60.0 * config.checkpoint_minutes,
-            stop=stop,
-            bar=bar,
-        )
+        callback = TrainingCallback(run, config, stop=stop, bar=bar, evaluator=evaluator)
         # With reset_num_timesteps=False the library adds the steps taken before to the total.
         left = (steps - run.steps) if steps is not None else np.iinfo(np.int64).max // 2
         run.learner.learn(left, callback, reset_num_timesteps=False)
     run.save()
     run.learner.logger.close()
+    if evaluator is not None:
+        evaluator.close()
     if stop.is_set():
         raise KeyboardInterrupt(
             f"stopped after {run.steps} steps; go on with: musclegym train --resume {run.folder}"
@@ -269,22 +209,9 @@ def progress_bar(run: TrainingRun, steps: int | None, minutes: float | None) -> 
     return tqdm(total=60.0 * minutes, initial=run.seconds, desc="train", bar_format=form, mininterval=0.5)
 
 
-def resumed(config: TrainConfig) -> TrainConfig:
-    """Return the settings of the run to resume, with this call's budget where it has one.
-
-    Raises:
-        FileNotFoundError: if the folder has no settings.
-    """
-    assert config.resume is not None
-    kept = read_settings(TrainConfig, config.resume, "musclegym train")
-    if config.steps is None and config.minutes is None:
-        return kept
-    return replace(kept, steps=config.steps, minutes=config.minutes)
-
-
 def main(args: list[str]) -> None:
     """Run `train` with settings from the command line and print where the policy is."""
-    config = tyro.cli(TrainConfig, args=args, prog="musclegym train", description=__doc__)
+    config = from_arguments(args, __doc__)
     result = train(config)
     folder = config.resume or config.run
     print(f"trained {result['steps']} steps in {result['seconds'] / 60.0:.1f} min; policy in {folder}")

@@ -133,7 +133,10 @@ class SimulationNNWithPrior(ActorCriticPolicy):
         value = [parameter for module in value_side for parameter in module.parameters()]
         policy = [parameter for module in policy_side for parameter in module.parameters()] + [self.log_std]
         encoder = [parameter for parameter in self.features_extractor.parameters() if parameter.requires_grad]
-        groups = [{"params": policy + encoder, "factor": 1.0}, {"params": value, "factor": VALUE_RATE}]
+        groups = [
+            {"params": policy + encoder, "factor": 1.0, "adapts": True},
+            {"params": value, "factor": VALUE_RATE, "adapts": False},
+        ]
         options = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(groups, **options)
 

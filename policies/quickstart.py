@@ -24,9 +24,10 @@ from musclegym.policies.episodes import ZERO
 from musclegym.policies.evaluate import EvaluateConfig, evaluate
 from musclegym.policies.muscle_scores import muscle_scores
 from musclegym.policies.muscle_training import MuscleTrainingConfig, train_muscle
-from musclegym.policies.ppo import TrainConfig, train
+from musclegym.policies.ppo import train
 from musclegym.policies.quickstart_report import write_report
 from musclegym.policies.replay import ReplayConfig, replay
+from musclegym.policies.train_config import TrainConfig
 from musclegym.policies.training_run import FILE as CHECKPOINT
 from musclegym.pretrain.train import PretrainConfig, pretrain
 from musclegym.pretrain.trainer import FILE as TRAINER_CHECKPOINT
@@ -202,7 +203,8 @@ def train_policy(config: QuickstartConfig) -> dict[str, Any]:
             prior=str(config.run / "prior"),
             workers=config.workers,
             seed=config.seed,
-            checkpoint_minutes=0.5,
+            checkpoint_steps=16_384,
+            evaluate_minutes=0.0,
         )
     )
 

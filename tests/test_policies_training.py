@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,19 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from musclegym.body import load_body
 from musclegym.cli import COMMANDS
 from musclegym.manifest import start_run
 from musclegym.motion import load_motion
+from musclegym.policies.adapter import AdaptedVecEnv
 from musclegym.policies.environment import DiscountedMean, EnvironmentConfig
+from musclegym.policies.learner import Learner
 from musclegym.policies.policy_file import weights_of
-from musclegym.policies.ppo import (
-    WARM_UP_STEPS,
-    PPOConfig,
-    TrainConfig,
-    check_rate,
-    learn,
-    make_learner,
-    resumed,
-    train,
-)
+from musclegym.policies.ppo import WARM_UP_STEPS, check_rate, learn, train
 from musclegym.policies.prior_policy import VALUE_RATE, random_encoder
+from musclegym.policies.train_config import PPOConfig, TrainConfig, resumed
 from musclegym.policies.training_run import TrainingRun, read_checkpoint
 from musclegym.pretrain.trainer import interruption
 
@@ -64,11 +59,21 @@ class Aim(gym.Env):
         return self.look(), 1.0 - miss, True, False, {"reward_terms": terms, "diverged": False}
 
 
+class Together(SyncVectorEnv):
+    """Members in lockstep that start anew at once, some of which can be called."""
+
+    def __init__(self, make: Callable[[], gym.Env], count: int = 1) -> None:
+        super().__init__([make] * count, autoreset_mode=AutoresetMode.SAME_STEP)
+
+    def call_some(self, members: Sequence[int], name: str, *arguments: Any, **keywords: Any) -> list[Any]:
+        return [getattr(self.envs[member], name)(*arguments, **keywords) for member in members]
+
+
 def aim_run(folder: Path, config: TrainConfig, interrupt_at: int = 0) -> TrainingRun:
     folder.mkdir(parents=True, exist_ok=True)
-    workers = DummyVecEnv([lambda: Aim(interrupt_at) for _ in range(config.workers)])
-    learner = make_learner(config, DiscountedMean(VecMonitor(workers), config.ppo.discount), None)
-    return TrainingRun(learner, folder, FITS, {"environment_options": {}})
+    envs = Together(lambda: Aim(interrupt_at), config.workers)
+    workers = DiscountedMean(AdaptedVecEnv(envs, every_info=False), config.ppo.discount)
+    return TrainingRun(Learner(workers, config, None), folder, FITS, {"environment_options": {}})
 
 
 def test_ppo_learns_to_aim_from_badly_scaled_observations(tmp_path):
@@ -86,7 +91,7 @@ def test_ppo_learns_to_aim_from_badly_scaled_observations(tmp_path):
 
 
 def test_rewards_are_scaled_so_that_a_value_is_a_mean_reward():
-    workers = DiscountedMean(DummyVecEnv([Aim]), discount=0.95)
+    workers = DiscountedMean(AdaptedVecEnv(Together(Aim)), discount=0.95)
     workers.reset()
     _, rewards, _, infos = workers.step(np.zeros((1, 1)))
     assert rewards[0] == pytest.approx(0.05 * sum(infos[0]["reward_terms"].values()), rel=1e-5)

@@ -200,6 +200,11 @@ class MuscleNN(nn.Module):
         settle(features, self.entries, self.sweeps, activation)
         return activation
 
+    def set_weights(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take the weights of another network of the same shape, by the names of its `state_dict`."""
+        self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
+        self._plain = None
+
     def train(self, mode: bool = True) -> "MuscleNN":
         """Switch to training or, with False, to use; either way weights are read afresh by `activate`."""
         self._plain = None
