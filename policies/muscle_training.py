@@ -31,6 +31,7 @@ from musclegym.policies.muscle_moments import Gains, scaled, training_moments
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
 from musclegym.policies.muscle_settings import Variety
 from musclegym.policies.muscle_states import Spread, StateSampler
+from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.settings import BodyConfig, read_settings
 
@@ -136,14 +137,14 @@ class TorqueObjective(nn.Module):
         self.register_buffer("features", torch.from_numpy(features), persistent=False)
         self.batch = batch
 
-    def forward(self, model: MuscleNN, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, model: MuscleNN, draw: Draw) -> dict[str, Tensor]:
         """Return the loss terms of a batch, without their weights.
 
         As in MASS the torque's error and the activations are penalised, without sweeps; but the error is
         relative to the state's wanted torque, so that small torques are learned too.
         """
-        rows = torch.randint(len(self.features), (self.batch,), generator=generator)
-        features = self.features[rows]
+        rows = torch.randint(len(self.features), (self.batch,), generator=draw.generator())
+        features = self.features[rows[draw.rows(self.batch)].to(self.features.device)]
         before = model(features)
         activation = torch.relu(torch.tanh(before))
         error = model.torque_error(features, activation)

@@ -30,8 +30,8 @@ from musclegym.policies.replay import ReplayConfig, replay
 from musclegym.policies.train_config import TrainConfig
 from musclegym.policies.training_run import FILE as CHECKPOINT
 from musclegym.pretrain.train import PretrainConfig, pretrain
-from musclegym.pretrain.trainer import FILE as TRAINER_CHECKPOINT
 from musclegym.pretrain.trainer import TrainerConfig
+from musclegym.pretrain.training_file import FILE as TRAINER_CHECKPOINT
 
 PRIOR_SHARE, POLICY_SHARE = 0.15, 0.6  # of the budget; the rest is for measuring, pictures and compiling
 MUSCLE_SHARE = 0.1  # where MuscleNN has to be trained

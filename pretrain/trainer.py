@@ -1,85 +1,43 @@
-"""The trainer that all priors share: AdamW, warm-up, cosine decay, clipping, averaging, exact resuming.
+"""The trainer that all priors share: warm-up, cosine decay, clipping, averaging, exact resuming.
 
-A run is a sequence of steps whose every random number comes from one generator. What is needed to go on
-(weights, their average, optimiser, generator, losses so far) lies in one file, RUN/training.safetensors,
+A training is a sequence of steps whose every random number follows from the seed and the step. What is needed
+to go on (weights, their average, optimisers, losses so far) lies in one file, RUN/training.safetensors,
 replaced as a whole, so that a run that was killed continues as if it had not been.
 """
 
-import json
+import copy
 import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from musclegym.pretrain.precision import Precision, chosen_precision, lower_precision
+from musclegym.pretrain.draws import Draw
+from musclegym.pretrain.optimizers import optimizers_of, repeated_layers
+from musclegym.pretrain.precision import chosen_precision, lower_precision
+from musclegym.pretrain.processes import Team, chosen_device
+from musclegym.pretrain.stopping import BestSoFar
+from musclegym.pretrain.trainer_config import TrainerConfig
+from musclegym.pretrain.training_file import (
+    Curve,
+    TrainingFile,
+    curve_of,
+    curve_table,
+    optimizer_tensors,
+    restore_optimizer,
+)
 
 TIMED_STEPS = 40  # steps whose rate decides how many fit into `minutes`
 WARMING_STEPS = 10  # the first of them, in which kernels are compiled and files first read, do not count
-FILE = "training.safetensors"
-
-
-@dataclass(frozen=True)
-class TrainerConfig:
-    """How to train a prior."""
-
-    steps: int = 2000
-    """Optimiser steps of the whole run; the learning rate falls to zero over them."""
-
-    minutes: float | None = None
-    """Time budget instead of `steps`: the first steps are timed and fix the number of steps [min]."""
-
-    learning_rate: float = 2e-3
-    """Highest learning rate of AdamW."""
-
-    warmup_steps: int = 100
-    """Steps over which the learning rate rises."""
-
-    weight_decay: float = 0.01
-    """Decay of weight matrices; biases and gains have none."""
-
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-
-    ema_decay: float = 0.99
-    """Decay per step of the average of the weights, which is what gets saved and judged."""
-
-    checkpoint_minutes: float = 2.0
-    """Time between checkpoints [min]."""
-
-    log_every: int = 20
-    """Steps between lines of the log; the losses are means over them."""
-
-    precision: Precision = "float32"
-    """In what linear layers multiply: bfloat16 is faster where there are units for it; auto finds out."""
-
-    seed: int = 0
-    """Seed of the weights and of all draws."""
-
-    threads: int = 0
-    """Threads of torch; 0 leaves torch's own choice."""
-
-    def __post_init__(self) -> None:
-        """Check that there is something to do and that the average is one."""
-        if min(self.steps, self.log_every) < 1 or (self.minutes is not None and not self.minutes > 0):
-            raise ValueError(
-                f"steps, log_every and minutes must be positive, but they are {self.steps}, "
-                f"{self.log_every} and {self.minutes}; use e.g. steps=2000 or minutes=1.5"
-            )
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay must lie in [0, 1), but is {self.ema_decay}; use e.g. 0.99")
 
 
 class Trainer:
@@ -92,98 +50,172 @@ class Trainer:
         weights: Mapping[str, float],
         config: TrainerConfig,
         folder: Path,
+        *,
+        validation: Callable[[nn.Module], float] | None = None,
+        team: Team | None = None,
     ) -> None:
         """Prepare a run at its first step.
 
         Args:
             model: the network.
-            objective: called with model, generator and progress in [0, 1], it draws a batch and returns named
-                loss terms without their weights; its buffers are saved with the run.
+            objective: called with model and `Draw`, it draws that part of the step's batch and returns named
+                loss terms without their weights, each a mean over rows of which all parts have as many. The
+                names depend on nothing but the step. Its buffers that are saved have rows that belong to the
+                parts as `Draw.rows` says.
             weights: weight of each term by its name.
             config: how to train.
             folder: run folder, which must exist.
+            validation: score of a model, lower being better, for `validate_every`.
+            team: the processes that train together; all of them make a trainer of the same model.
+
+        Raises:
+            ValueError: if the optimiser, compilation, validation or device that is asked for is impossible.
         """
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.model, self.objective, self.weights = model, objective, weights
-        self.config, self.folder = config, folder
-        matrices = [p for p in model.parameters() if p.ndim >= 2]
-        others = [p for p in model.parameters() if p.ndim < 2]
-        groups = [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+        if config.validate_every and validation is None:
+            raise ValueError(
+                f"validate_every={config.validate_every} needs motion that is kept for validation, but there "
+                f"is none; use a library with a validation split, or validate_every=0"
+            )
+        self.device = chosen_device(config.device)
+        self.model, self.objective = model.to(self.device), objective.to(self.device)
+        self.weights, self.config, self.folder = weights, config, folder
+        self.validation, self.team = validation, team or Team()
+        self.parameters = list(model.parameters())
+        self.optimizers = optimizers_of(model, config.optimizer, config.learning_rate, config.weight_decay)
         self.average = AveragedModel(
             model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=False
         )
-        if chosen_precision(config.precision, torch.device("cpu")) == "bfloat16":
-            lower_precision(model)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.prepare()
+        self.best = BestSoFar(config.patience)
         self.step = 0
         self.steps: int | None = config.steps if config.minutes is None else None
-        self.seconds = self.warming_seconds = 0.0
-        self.curve: list[dict[str, float]] = []
+        self.seconds = self.warming_seconds = self.gradient_norm = 0.0
+        self.stop_asked = self.save_asked = False
+        self.curve: Curve = []
+
+    def prepare(self) -> None:
+        """Lower the precision of the model and compile it, as the settings say."""
+        if chosen_precision(self.config.precision, self.device) == "bfloat16":
+            lower_precision(self.model)
+        if not self.config.compile:
+            return
+        layers = repeated_layers(self.model)
+        if not layers:
+            raise ValueError(
+                f"compile needs repeated layers, but {type(self.model).__name__} has none; use --no-compile"
+            )
+        for layer in layers:
+            layer.compile()
 
     @property
     def averaged_model(self) -> nn.Module:
-        """The model with averaged weights."""
-        return self.average.module
+        """The model with averaged weights: the best that were validated, or else the last."""
+        if not self.best.weights:
+            return self.average.module
+        best = copy.deepcopy(self.average.module)
+        best.load_state_dict(self.best.weights)
+        return best
 
     def fit(self) -> None:
         """Train to the last step, writing checkpoints on the way.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C, once the present step is done and saved.
+            KeyboardInterrupt: after Ctrl-C or SIGTERM, once the present step is done and saved.
             FloatingPointError: if the loss stops being finite.
         """
         saved = time.monotonic()
-        writer = SummaryWriter(str(self.folder), purge_step=self.step)
+        leads = self.team.leads
+        writer = SummaryWriter(str(self.folder), purge_step=self.step) if leads else None
+        name = type(self.model).__name__
         with (
             interruption() as stop,
-            tqdm(total=self.steps, initial=self.step, desc=type(self.model).__name__, unit="step") as bar,
+            tqdm(total=self.steps, initial=self.step, desc=name, unit="step", disable=not leads) as bar,
         ):
-            while self.step != self.steps and not stop.is_set():
-                self.train_step()
+            while self.step != self.steps and not self.best.over and not self.stop_asked:
+                due = time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes
+                self.train_step(stop.is_set(), due)
                 bar.update()
-                if self.step == TIMED_STEPS and self.steps is None:
-                    bar.total = self.steps = self.steps_that_fit()
-                if self.step % self.config.log_every == 0:
-                    self.log(writer, bar)
-                if time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes:
+                self.after_step(writer, bar)
+                if self.save_asked:
                     self.save()
                     saved = time.monotonic()
-        writer.close()
+        if writer is not None:
+            writer.close()
         self.save()
-        if stop.is_set():
+        if self.stop_asked:
             raise KeyboardInterrupt(f"stopped after step {self.step}; go on with --resume {self.folder}")
 
-    def train_step(self) -> None:
-        """Make one optimiser step and append its losses to `curve`."""
+    def after_step(self, writer: SummaryWriter | None, bar: tqdm) -> None:
+        """Do what is due after some steps: fix their number, log, validate."""
+        config = self.config
+        if self.step == TIMED_STEPS and self.steps is None:
+            bar.total = self.steps = self.steps_that_fit()
+        if self.step % config.log_every == 0 and writer is not None:
+            self.log(writer, bar)
+        if config.validate_every and self.step % config.validate_every == 0:
+            assert self.validation is not None
+            score = self.team.first(self.validation(self.average.module))
+            self.best.note(score, self.step, self.average.module)
+            if writer is not None:
+                writer.add_scalar("validation", score, self.step)
+
+    def train_step(self, stop: bool = False, save: bool = False) -> None:
+        """Make one optimiser step and append its losses to `curve`.
+
+        Args:
+            stop: this process wishes to stop after the step; one wish in the team is enough.
+            save: this process wishes a checkpoint after the step.
+        """
         begin = time.monotonic()
         progress = self.step / self.steps if self.steps else 0.0
-        terms = self.objective(self.model, self.generator, progress)
-        loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
-        record = {"step": self.step, "loss": loss.item()} | {
-            name: term.item() for name, term in terms.items()
-        }
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        terms = self.gradients(progress)
+        self.agree(terms, stop, save)
+        self.team.average_gradients(self.parameters)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate(progress)
+            optimizer.step()
+        self.average.update_parameters(self.model)
+        self.gradient_norm = norm.item()
+        self.step += 1
+        taken = time.monotonic() - begin
+        self.seconds += taken
+        self.warming_seconds += taken if self.step <= WARMING_STEPS else 0.0
+
+    def gradients(self, progress: float) -> dict[str, Tensor]:
+        """Add up the gradients of this process's parts of the batch, and return the means of their terms."""
+        passes = self.config.accumulate
+        parts, means = passes * self.team.size, {}
+        for number in range(passes):
+            part = number * self.team.size + self.team.rank
+            terms = self.objective(self.model, Draw(self.step, progress, self.config.seed, part, parts))
+            loss = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+            (loss / passes).backward()
+            for name, value in {"loss": loss, **terms}.items():
+                means[name] = means.get(name, 0.0) + value.detach() / passes
+        return means
+
+    def agree(self, terms: Mapping[str, Tensor], stop: bool, save: bool) -> None:
+        """Append the mean of all processes' terms to `curve`, and find out what they wish.
+
+        Raises:
+            FloatingPointError: if the loss is not finite.
+        """
+        wishes = [torch.tensor(float(wish), device=self.device) for wish in (stop, save)]
+        *values, stops, saves = self.team.mean(torch.stack([*terms.values(), *wishes]).double()).tolist()
+        self.stop_asked, self.save_asked = stops > 0.0, saves > 0.0
+        record: dict[str, float] = {"step": self.step} | dict(zip(terms, values, strict=True))
         if not math.isfinite(record["loss"]):
             raise FloatingPointError(
                 f"the loss must stay finite, but at step {self.step} the terms are {record}; lower "
                 f"--learning-rate ({self.config.learning_rate}) or --clip ({self.config.clip})"
             )
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(progress)
-        self.optimizer.step()
-        self.average.update_parameters(self.model)
         self.curve.append(record)
-        self.step += 1
-        taken = time.monotonic() - begin
-        self.seconds += taken
-        self.warming_seconds += taken if self.step <= WARMING_STEPS else 0.0
 
     def learning_rate(self, progress: float) -> float:
         """Return the learning rate of the present step: linear warm-up times half a cosine."""
@@ -194,7 +226,8 @@ class Trainer:
         """Return how many steps fit into `minutes` at the rate so far."""
         assert self.config.minutes is not None
         per_step = (self.seconds - self.warming_seconds) / (self.step - WARMING_STEPS)
-        return max(self.step, int((60.0 * self.config.minutes - self.warming_seconds) / per_step))
+        fitting = int((60.0 * self.config.minutes - self.warming_seconds) / per_step)
+        return max(self.step, int(self.team.first(fitting)))
 
     def log(self, writer: SummaryWriter, bar: tqdm) -> None:
         """Write recent losses to TensorBoard and the bar."""
@@ -202,6 +235,8 @@ class Trainer:
         for name, value in recent.items():
             writer.add_scalar(f"loss/{name}", value, self.step)
         writer.add_scalar("steps_per_second", self.step / self.seconds, self.step)
+        writer.add_scalar("gradient_norm", self.gradient_norm, self.step)
+        writer.add_scalar("learning_rate", self.optimizers[0].param_groups[0]["lr"], self.step)
         bar.set_postfix(loss=f"{recent['loss']:.3f}")
 
     def recent_losses(self) -> dict[str, float]:
@@ -214,21 +249,22 @@ class Trainer:
 
     def save(self) -> None:
         """Replace RUN/training.safetensors by the present state."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-        tensors["generator"] = self.generator.get_state()
-        tensors["torch_generator"] = torch.get_rng_state()
-        progress = {"step": self.step, "steps": self.steps, "seconds": self.seconds, "curve": self.curve}
-        scratch = self.folder / (FILE + ".part")
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            scratch,
-            {"run": json.dumps(progress)},
+        buffers = {name: self.team.whole(rows) for name, rows in self.objective.state_dict().items()}
+        if not self.team.leads:
+            return
+        names = ["loss", *self.weights]
+        file = TrainingFile(
+            {"curve": curve_table(self.curve, names), "torch_generator": torch.get_rng_state()},
+            {"step": self.step, "steps": self.steps, "seconds": self.seconds, "names": names}
+            | {"warming_seconds": self.warming_seconds, "best": self.best.record()},
         )
-        scratch.replace(self.folder / FILE)
+        file.add("objective", buffers)
+        file.add("model", self.model.state_dict())
+        file.add("average", self.average.state_dict())
+        file.add("best", self.best.weights)
+        for number, optimizer in enumerate(self.optimizers):
+            file.add(f"optimizer{number}", optimizer_tensors(optimizer))
+        file.write(self.folder)
 
     def resume(self) -> None:
         """Take up the run where RUN/training.safetensors left it.
@@ -236,33 +272,23 @@ class Trainer:
         Raises:
             FileNotFoundError: if the folder has none.
         """
-        path = self.folder / FILE
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"a run is resumed from {FILE}, but {self.folder} has none; name the folder of a run that "
-                f"was interrupted, or start again without --resume"
-            )
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            progress = json.loads(file.metadata()["run"])
-        self.model.load_state_dict(_below("model.", tensors))
-        self.objective.load_state_dict(_below("objective.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below("optimizer.", tensors).items():
-            index, _, key = name.partition(".")
-            states.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
-        self.generator.set_state(tensors["generator"])
-        torch.set_rng_state(tensors["torch_generator"])
+        file = TrainingFile.read(self.folder)
+        self.objective.load_state_dict(file.part("objective"))
+        self.model.load_state_dict(file.part("model"))
+        self.average.load_state_dict(file.part("average"))
+        for number, optimizer in enumerate(self.optimizers):
+            restore_optimizer(optimizer, file.part(f"optimizer{number}"))
+        torch.set_rng_state(file.tensors["torch_generator"])
+        progress = file.progress
+        self.best.restore(progress["best"], file.part("best"))
         self.step, self.steps = progress["step"], progress["steps"]
-        self.seconds, self.curve = progress["seconds"], progress["curve"]
+        self.seconds, self.warming_seconds = progress["seconds"], progress["warming_seconds"]
+        self.curve = curve_of(file.tensors["curve"], progress["names"])
 
 
 @contextmanager
 def interruption() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that a step is never torn apart.
+    """Turn the first Ctrl-C, or SIGTERM, into an event, so that a step is never torn apart.
 
     The second one interrupts at once. Outside the main thread, where signals do not arrive, the event is
     never set.
@@ -274,15 +300,14 @@ def interruption() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    before = signal.signal(signal.SIGINT, note)
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        restore()
