@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from musclegym.motion.features import Pose
 from musclegym.motion.rotation_arrays import rotation_from_vector
+from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.windows import PLACE, Windows
 
 
@@ -60,23 +61,24 @@ class Chains(nn.Module):
         """Windows of the chains, leading axes (chain, frame)."""
         return Pose(*(getattr(self, name) for name in Pose._fields))
 
-    def visit(
-        self, step: int, fresh: Tensor, generator: torch.Generator, mine: slice = slice(None)
-    ) -> tuple[Tensor, Pose, Pose]:
+    def visit(self, fresh: Tensor, generator: torch.Generator, draw: Draw) -> tuple[Tensor, Pose, Pose]:
         """Take the chains whose turn it is, and start those that have to begin anew.
 
         Args:
-            step: number of the visit; the chains take turns.
-            fresh: where they would begin, as many as are to be taken, shape (count, PLACE).
+            fresh: where they would begin, as many as the whole batch takes, shape (batch, PLACE).
             generator: of which begin anew in any case.
-            mine: which of them this process looks after.
+            draw: which part of the batch to take. Chains belong to parts as they take turns.
 
         Returns:
             Numbers of the chains, shape (count,); their windows; and the poses wanted after each frame,
-            leading axes (count, frame) for both. `count` is that of `mine`.
+            leading axes (count, frame) for both.
+
+        Raises:
+            ValueError: if the chains cannot be dealt out evenly.
         """
-        count, context = len(fresh), self.windows.length - 1
-        chosen = ((step * count + torch.arange(count)) % len(self.frame))[mine]
+        count, context, mine = len(fresh), self.windows.length - 1, draw.rows(len(fresh))
+        draw.rows(len(self.frame))
+        chosen = ((draw.step * count + torch.arange(count)) % len(self.frame))[mine]
         chance, fresh = torch.rand(count, generator=generator)[mine], fresh[mine]
         begin = (self.frame[chosen] < 0) | (chance < self.config.restart)
         self.place[chosen] = torch.where(begin[:, None], fresh, self.place[chosen])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.chains import ChainConfig, Chains
+from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.unrolled import UnrollConfig, Unrolled
 from musclegym.pretrain.windows import Windows
@@ -111,69 +112,50 @@ class ObjectiveConfig:
 class NextStateObjective(nn.Module):
     """Draws batches and measures the loss terms on them."""
 
-    step: Tensor
-
-    def __init__(self, windows: Windows, config: ObjectiveConfig, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, windows: Windows, config: ObjectiveConfig) -> None:
         """Prepare to draw.
 
         Args:
             windows: true motion, `config.batch` windows a step, one frame longer than the model looks back.
             config: what batches are made of.
-            rank: number of this process among those that share the work; it measures every `world`-th sample
-                of each kind, and the mean over all processes is what one alone would measure.
-            world: how many processes there are.
-
-        Raises:
-            ValueError: if the processes cannot share the samples evenly.
         """
         super().__init__()
-        unroll = config.unroll.count if config.unroll.every else 0
-        counts = (config.batch - config.chained, config.chained, config.chains.pool, unroll)
-        if any(count % world for count in counts):
-            raise ValueError(
-                f"true windows, chains, pool and rollouts must be multiples of the number of processes, but "
-                f"they are {', '.join(map(str, counts))} and there are {world}; choose --batch, --pool and "
-                f"--objective.unroll.count so"
-            )
         self.layout, self.windows, self.config = windows.layout, windows, config
-        self.mine = slice(rank, None, world)
         self.change = frame_change(windows.layout, windows.clips())
         self.scale = self.change if config.balanced else torch.ones_like(self.change)
         self.chains = Chains(windows, self.change, config.chains)
-        self.unrolled = Unrolled(windows, self.change, config.unroll) if unroll else None
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.unrolled = Unrolled(windows, self.change, config.unroll) if config.unroll.every else None
 
-    def forward(
-        self, model: NextStateModel, generator: torch.Generator, progress: float
-    ) -> dict[str, Tensor]:
-        """Return the terms of one batch.
+    def forward(self, model: NextStateModel, draw: Draw) -> dict[str, Tensor]:
+        """Return the terms of a part of a batch.
 
         Args:
             model: predicts the next state.
-            generator: of all that is left to chance; the same in all processes.
-            progress: share of the training that is done.
+            draw: which part of which batch. The mean over all parts is what the whole batch gives.
+
+        Raises:
+            ValueError: if samples of one kind, or chains, cannot be dealt out evenly.
         """
-        config, step = self.config, int(self.step)
-        places = self.windows.draw(step)
+        config, generator = self.config, draw.generator()
+        places = self.windows.draw(draw.step)
         fresh = config.batch - config.chained
         terms: dict[str, Tensor] = {}
         if fresh:
-            terms |= self.true_terms(model, places[:fresh], generator)
+            terms |= self.true_terms(model, places[:fresh], generator, draw.rows(fresh))
         if config.chained:
-            terms |= self.chain_terms(model, places[fresh:], generator)
-        if self.unrolled is not None and step % config.unroll.every == config.unroll.every - 1:
-            terms |= self.unrolled(model, places, progress, self.mine)
-        self.step += 1
+            terms |= self.chain_terms(model, places[fresh:], generator, draw)
+        if self.unrolled is not None and draw.step % config.unroll.every == config.unroll.every - 1:
+            terms |= self.unrolled(model, places, draw.progress, draw.rows(config.unroll.count))
         return terms
 
     def true_terms(
-        self, model: NextStateModel, places: Tensor, generator: torch.Generator
+        self, model: NextStateModel, places: Tensor, generator: torch.Generator, mine: slice
     ) -> dict[str, Tensor]:
-        """Return the terms of true windows that begin at `places`, seen through noise."""
+        """Return the terms of those true windows at `places` that are `mine`, seen through noise."""
         layout, n, length = self.layout, self.layout.n_dofs, self.windows.length
         shape = len(places), length - 1, layout.n_state
-        noise = self.config.noise * self.change * torch.randn(shape, generator=generator)[self.mine]
-        places = places[self.mine]
+        noise = self.config.noise * self.change * torch.randn(shape, generator=generator)[mine]
+        places = places[mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), length)
         seen = layout.advance(true.at((slice(None), slice(-1))), noise)
         predicted = model.changes(seen)
@@ -185,10 +167,10 @@ class NextStateObjective(nn.Module):
         return self.frame_terms("", predicted, wanted) | rest
 
     def chain_terms(
-        self, model: NextStateModel, places: Tensor, generator: torch.Generator
+        self, model: NextStateModel, places: Tensor, generator: torch.Generator, draw: Draw
     ) -> dict[str, Tensor]:
         """Return the terms of chains, of which those that have to begin anew do so at `places`."""
-        chosen, visited, following = self.chains.visit(int(self.step), places, generator, self.mine)
+        chosen, visited, following = self.chains.visit(places, generator, draw)
         predicted = model.changes(visited)
         last = (slice(None), -1)
         self.chains.advance(chosen, visited, model.changed(visited.at(last), predicted[last].detach()))

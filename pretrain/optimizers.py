@@ -21,8 +21,9 @@ def optimizers_of(model: nn.Module, name: OptimizerName, rate: float, decay: flo
 
     Muon (Jordan 2024) makes every update of a matrix orthogonal. Its updates are scaled to the size of
     AdamW's (Liu et al. 2025, Muon is scalable for LLM training), so that both take the same rate and decay.
-    Hidden matrices are those of repeated layers, what lies in an `nn.ModuleList`, except the model's first
-    and last linear layer. Embeddings, heads, gains and biases are AdamW's.
+    Hidden matrices are those of repeated layers: what lies in an `nn.ModuleList`; where that is a list of
+    plain linear layers, without the first and the last, which touch inputs and outputs. Embeddings, heads,
+    gains and biases are AdamW's.
 
     Args:
         model: whose parameters.
@@ -65,8 +66,10 @@ def repeated_layers(model: nn.Module) -> list[nn.Module]:
 
 
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Return the weight matrices of repeated layers, each once, without the model's first and last."""
-    linear = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
-    outer = {id(weight) for weight in (linear[:1] + linear[-1:])}
-    parameters = (p for layer in repeated_layers(model) for p in layer.parameters())
-    return list({id(p): p for p in parameters if p.ndim == 2 and id(p) not in outer}.values())
+    """Return the weight matrices of repeated layers, each once."""
+    layers: list[nn.Module] = []
+    for inner in (module for module in model.modules() if isinstance(module, nn.ModuleList)):
+        plain = all(isinstance(layer, nn.Linear) for layer in inner)
+        layers += list(inner)[1:-1] if plain else list(inner)
+    matrices = (p for layer in layers for p in layer.parameters() if p.ndim == 2)
+    return list({id(p): p for p in matrices}.values())

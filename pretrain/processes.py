@@ -80,6 +80,8 @@ def team(device: torch.device) -> Iterator[Team]:
     if size == 1:
         yield Team()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Team(dist.get_rank(), size)
@@ -118,7 +120,7 @@ def start(processes: int, words: Sequence[str]) -> None:
 
     launch = ["--standalone", "--nproc-per-node", str(processes), "--local-ranks-filter", "0"]
     try:
-        main([*launch, "-m", "musclegym.cli", *words])
+        main([*launch, "-m", "--", "musclegym", *words])
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         raise ChildProcessError(

@@ -135,7 +135,7 @@ class Trainer:
         ):
             while self.step != self.steps and not self.best.over and not self.stop_asked:
                 due = time.monotonic() - saved > 60.0 * self.config.checkpoint_minutes
-                self.train_step(stop.is_set(), due)
+                self.train_step(stop, due)
                 bar.update()
                 self.after_step(writer, bar)
                 if self.save_asked:
@@ -161,11 +161,11 @@ class Trainer:
             if writer is not None:
                 writer.add_scalar("validation", score, self.step)
 
-    def train_step(self, stop: bool = False, save: bool = False) -> None:
+    def train_step(self, stop: threading.Event | None = None, save: bool = False) -> None:
         """Make one optimiser step and append its losses to `curve`.
 
         Args:
-            stop: this process wishes to stop after the step; one wish in the team is enough.
+            stop: set when this process wishes to stop after the step; one wish in the team is enough.
             save: this process wishes a checkpoint after the step.
         """
         begin = time.monotonic()
@@ -173,7 +173,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         terms = self.gradients(progress)
-        self.agree(terms, stop, save)
+        self.agree(terms, stop is not None and stop.is_set(), save)
         self.team.average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         for optimizer in self.optimizers:

@@ -10,6 +10,7 @@ from musclegym.body import load_body
 from musclegym.motion import load_motion
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.chains import ChainConfig
+from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.joint_places import JointPlaces
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
@@ -177,35 +178,31 @@ def test_rollouts_double_up_to_the_middle_of_the_training():
 # --- The objective
 
 
-def objective_on(
-    windows: Windows, batch: int, rank: int = 0, world: int = 1, **settings
-) -> NextStateObjective:
+def objective_on(windows: Windows, batch: int, **settings) -> NextStateObjective:
     config = ObjectiveConfig(
         batch=batch, chains=ChainConfig(pool=2 * batch), unroll=UnrollConfig(2, 4, batch), **settings
     )
-    return NextStateObjective(windows, config, rank, world)
+    return NextStateObjective(windows, config)
 
 
 def measured(objective: NextStateObjective, model: MotionNN) -> dict[str, float]:
     """The terms of the first batch."""
     with torch.no_grad():
-        terms = objective(model, torch.Generator().manual_seed(0), 0.0)
+        terms = objective(model, Draw())
     return {name: float(term) for name, term in terms.items()}
 
 
 def test_every_term_has_a_weight_and_every_weight_a_term(tmp_path):
     objective = objective_on(windows_in(tmp_path, 8), 8)
-    generator = torch.Generator().manual_seed(0)
     names: set[str] = set()
-    for _ in range(2):
-        names |= set(objective(untrained(), generator, 0.5))
+    for step in range(2):
+        names |= set(objective(untrained(), Draw(step, 0.5)))
     assert names == set(dataclasses.asdict(LossWeights()))
 
 
 def test_rollouts_are_part_of_every_second_batch_only(tmp_path):
     objective = objective_on(windows_in(tmp_path, 8), 8)
-    generator = torch.Generator().manual_seed(0)
-    with_rollouts = ["joints" in objective(untrained(), generator, 0.0) for _ in range(4)]
+    with_rollouts = ["joints" in objective(untrained(), Draw(step)) for step in range(4)]
     assert with_rollouts == [False, True, False, True]
 
 
@@ -234,23 +231,23 @@ def test_unbalanced_errors_are_in_plain_units(tmp_path):
     assert terms["velocity"] == pytest.approx(float((true.diff(dim=1) ** 2).mean()), rel=1e-4)
 
 
-def test_two_processes_together_measure_what_one_does(tmp_path):
+@pytest.mark.parametrize("apart", [True, False], ids=["processes", "passes of one process"])
+def test_parts_of_a_batch_together_measure_what_the_whole_does(tmp_path, apart):
     windows, model = windows_in(tmp_path, 8), untrained()
-    alone = objective_on(windows, 8)
-    parts = [objective_on(windows, 8, rank, 2) for rank in range(2)]
-    generators = [torch.Generator().manual_seed(0) for _ in range(3)]
+    alone, shared = objective_on(windows, 8), objective_on(windows, 8)
+    objectives = [objective_on(windows, 8) for _ in range(2)] if apart else [shared, shared]
     for step in range(6):
         with torch.no_grad():
-            whole = alone(model, generators[0], step / 6)
-            halves = [part(model, g, step / 6) for part, g in zip(parts, generators[1:], strict=True)]
+            whole = alone(model, Draw(step, step / 6))
+            parts = [each(model, Draw(step, step / 6, 0, i, 2)) for i, each in enumerate(objectives)]
         for name, value in whole.items():
-            mean = sum(float(half[name]) for half in halves) / 2
+            mean = sum(float(part[name]) for part in parts) / 2
             assert mean == pytest.approx(float(value), rel=1e-5, abs=1e-7), name
 
 
-def test_samples_that_processes_cannot_share_evenly_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=re.escape("they are 4, 4, 16, 8 and there are 3")):
-        objective_on(windows_in(tmp_path, 8), 8, world=3)
+def test_samples_that_cannot_be_dealt_out_evenly_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=re.escape("4 rows % 3 = 1; use e.g. 6 rows")):
+        objective_on(windows_in(tmp_path, 8), 8)(untrained(), Draw(parts=3))
 
 
 def test_rollouts_longer_than_all_clips_are_refused(tmp_path):

@@ -15,6 +15,7 @@ from musclegym.motion.features import StateLayout
 from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
 from musclegym.pretrain.chains import ChainConfig, Chains, moved_along
 from musclegym.pretrain.checkpoint import load_prior, save_prior
+from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
@@ -244,9 +245,9 @@ def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip(tmp_path):
     windows = windows_in(tmp_path, [swinging(12)], 4, batch=3)
     config = ChainConfig(pool=3, farthest=1.0, restart=0.0)
     chains = Chains(windows, torch.ones(LAYOUT.n_state), config)
-    generator = torch.Generator().manual_seed(0)
     for step in range(20):
-        chosen, poses, following = chains.visit(step, windows.draw(step), generator)
+        draw = Draw(step)
+        chosen, poses, following = chains.visit(windows.draw(step), draw.generator(), draw)
         wanted = following.at((slice(None), -1))
         frame, place = chains.frame[chosen], chains.place[chosen]
         true = windows.poses(place, frame + 1, 1).at((slice(None), 0))

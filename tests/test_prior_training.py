@@ -1,17 +1,23 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from musclegym.body import load_body
 from musclegym.motion import load_motion
 from musclegym.motion.library import MotionLibrary
-from musclegym.pretrain.checkpoint import load_prior
+from musclegym.pretrain.checkpoint import load_model, load_prior
+from musclegym.pretrain.corpus import open_corpus
+from musclegym.pretrain.kinds import KINDS
 from musclegym.pretrain.losses import ObjectiveConfig
+from musclegym.pretrain.pretrain_config import ModelConfig, PretrainConfig
 from musclegym.pretrain.rollout import rollout_stability
-from musclegym.pretrain.train import PretrainConfig, main, open_corpus, pretrain
-from musclegym.pretrain.trainer import TrainerConfig
+from musclegym.pretrain.train import main, pretrain
+from musclegym.pretrain.trainer_config import TrainerConfig
 
 TINY = ["--width", "16", "--depth", "1", "--heads", "2", "--window", "4", "--batch", "8", "--pool", "8"]
 TINY += ["--starts", "4", "--no-mirror", "--threads", "1"]
@@ -65,6 +71,9 @@ def test_a_cache_is_trained_on_by_its_own_splits(tmp_path):
     [
         (lambda: PretrainConfig(held_out=1.0), "held_out must lie in [0, 1), but is 1.0"),
         (lambda: PretrainConfig(curriculum=True, trainer=TrainerConfig(minutes=1.0)), "give --steps instead"),
+        (lambda: PretrainConfig(processes=0), "processes must be at least 1"),
+        (lambda: ModelConfig(kind="mlp", heads=4), "kind mlp has the sizes width, depth, window, but heads"),
+        (lambda: ModelConfig(width=30), "for heads=4 use e.g. width=32"),
         (lambda: ObjectiveConfig(batch=2000), "use e.g. pool=8000"),
         (lambda: ObjectiveConfig(chain_share=2.0), "chain_share in [0, 1]"),
     ],
@@ -72,6 +81,53 @@ def test_a_cache_is_trained_on_by_its_own_splits(tmp_path):
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         settings()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("mlp", {"width": 16, "depth": 1, "window": 4}),
+        ("dct", {"coefficients": 2, "horizon": 4, "window": 4}),
+    ],
+)
+def test_every_kind_is_trained_and_saved_by_the_same_command(tmp_path, kind, sizes):
+    words = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
+    words += ["--run", str(tmp_path), "--kind", kind, "--data", "walk", "run", "--steps", "3"]
+    main([*words, "--batch", "8", "--pool", "8", "--starts", "4", "--no-mirror", "--threads", "1"])
+    model = load_model(tmp_path, load_body("human"))
+    assert isinstance(model, KINDS[kind][0])
+    assert {name: getattr(model.config, name) for name in sizes} == sizes
+
+
+def test_training_begins_with_the_weights_of_another_run(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ["--data", "walk", "--steps", "1", "--seed", "3", *TINY]
+    main(["--run", str(first), *words])
+    main(["--run", str(second), *words, "--init", str(first), "--learning-rate", "1e-12"])
+    before, after = load_prior(first).state_dict(), load_prior(second).state_dict()
+    for name, value in before.items():
+        assert torch.allclose(value, after[name], atol=1e-9), name
+    with pytest.raises(ValueError, match="a model begins with weights of its own size"):
+        pretrain(PretrainConfig(run=second, data=("walk",), init=first))
+
+
+def test_processes_that_nobody_started_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"processes=2 are started by the command musclegym pretrain"):
+        pretrain(PretrainConfig(run=tmp_path, data=("walk",), processes=2))
+
+
+@pytest.mark.slow
+def test_command_in_two_processes_trains_as_in_one(tmp_path):
+    words = ["--data", "walk", "run", "--steps", "50", *TINY]
+    curves = []
+    for processes in ("1", "2"):
+        run = tmp_path / processes
+        command = [sys.executable, "-m", "musclegym", "pretrain", "--run", str(run), *words]
+        subprocess.run([*command, "--processes", processes], check=True, capture_output=True)
+        curves.append(json.loads((run / "result.json").read_text())["curve"])
+    assert len(curves[0]) == 50
+    for one, two in zip(*curves, strict=True):
+        assert two == pytest.approx(one, abs=1e-5)
 
 
 def test_folder_without_motions_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from musclegym.pretrain.draws import Draw
-from musclegym.pretrain.optimizers import hidden_matrices, optimizers_of
+from musclegym.pretrain.optimizers import hidden_matrices, optimizers_of, repeated_layers
 from musclegym.pretrain.stopping import BestSoFar
 from musclegym.pretrain.trainer import Trainer, interruption
 from musclegym.pretrain.trainer_config import TrainerConfig
@@ -68,16 +68,16 @@ def test_muon_takes_the_hidden_matrices_and_adamw_the_rest():
     model = Layered()
     muon, adamw = optimizers_of(model, "muon", 1e-3, 0.01)
     taken = [p for group in muon.param_groups for p in group["params"]]
-    assert {id(p) for p in taken} == {id(block.weight) for block in model.blocks}
+    assert {id(p) for p in taken} == {id(block.mix.weight) for block in model.layers}
     rest = [p for group in adamw.param_groups for p in group["params"]]
     assert {id(p) for p in taken} | {id(p) for p in rest} == {id(p) for p in model.parameters()}
     assert len(taken) + len(rest) == len(list(model.parameters()))
     decay = {id(p): group["weight_decay"] for group in adamw.param_groups for p in group["params"]}
     assert decay[id(model.embed.weight)] == 0.01
-    assert decay[id(model.blocks[0].bias)] == 0.0
+    assert decay[id(model.layers[0].mix.bias)] == 0.0
 
 
-def test_first_and_last_layer_of_a_list_are_no_hidden_ones():
+def test_first_and_last_of_a_list_of_linear_layers_are_no_hidden_ones():
     class Chain(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -90,11 +90,11 @@ def test_first_and_last_layer_of_a_list_are_no_hidden_ones():
 def test_a_step_of_muon_is_nearly_orthogonal():
     torch.manual_seed(0)
     model = Layered()
-    before = model.blocks[0].weight.detach().clone()
+    before = model.layers[0].mix.weight.detach().clone()
     muon, _ = optimizers_of(model, "muon", 1e-3, 0.0)
     model(torch.randn(32, 6)).square().mean().backward()
     muon.step()
-    values = torch.linalg.svdvals(model.blocks[0].weight.detach() - before)
+    values = torch.linalg.svdvals(model.layers[0].mix.weight.detach() - before)
     size = 1e-3 * 0.2 * 16**0.5  # Liu et al. 2025: 0.2 sqrt(larger side), as large as a step of AdamW
     assert values.max() < 1.3 * size
     assert values[:8].min() > 0.5 * size  # of the gradient, at most half vanishes behind the rectifiers
@@ -238,9 +238,10 @@ def test_every_named_term_is_logged(tmp_path):
     assert [event.step for event in log.Scalars("loss/size")] == [5, 10, 15, 20]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's own, while it compiles
 def test_compiled_layers_compute_the_same(tmp_path):
     plain, compiled = trainer_in(tmp_path / "plain"), trainer_in(tmp_path / "compiled")
-    for layer in compiled.model.blocks:  # as `compile` does, without the C++ compiler
+    for layer in repeated_layers(compiled.model):  # as `compile` does, without the C++ compiler
         layer.compile(backend="eager")
     for trainer in (plain, compiled):
         for _ in range(3):

@@ -17,20 +17,33 @@ ALONE = Team()
 ROWS, INPUTS, OUTPUTS = 16, 6, 3
 
 
+class Block(nn.Module):
+    """A hidden layer whose output is added to what comes in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Linear(16, 16)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return hidden rows (row, 16) after the layer."""
+        return hidden + self.mix(torch.relu(hidden))
+
+
 class Layered(nn.Module):
     """A network with an embedding, hidden layers in a list, and a head."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Linear(INPUTS, 16)
-        self.blocks = nn.ModuleList(nn.Linear(16, 16) for _ in range(2))
+        self.layers = [Block(), Block()]
+        self.blocks = nn.ModuleList(self.layers)
         self.head = nn.Linear(16, OUTPUTS)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return outputs (row, OUTPUTS) of inputs (row, INPUTS)."""
         hidden = self.embed(inputs)
-        for block in self.blocks:
-            hidden = hidden + block(torch.relu(hidden))
+        for block in self.layers:
+            hidden = block(hidden)
         return self.head(hidden)
 
 
