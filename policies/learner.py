@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from musclegym.policies.prior_policy import SimulationNNWithPrior
 from musclegym.policies.train_config import TrainConfig
 from musclegym.pretrain.next_state import NextStateModel
+from musclegym.rotation import Array
 
 VALUE_WEIGHT = 0.5
 """Of the squared error of values beside the policy's loss, as in PPO."""
@@ -72,16 +73,23 @@ class Learner(PPO):
 
     policy: SimulationNNWithPrior  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, workers: VecEnv, config: TrainConfig, encoder: NextStateModel | None) -> None:
+    def __init__(
+        self,
+        workers: VecEnv,
+        config: TrainConfig,
+        encoder: NextStateModel | None = None,
+        exploration: Array | None = None,
+    ) -> None:
         """Build a policy that has not learned anything.
 
         Args:
             workers: environments, whose number divides the samples of an update.
             config: settings.
             encoder: prior in the policy, if any.
+            exploration: standard deviation of each action at the beginning, shape (action,), instead of the
+                settings' own for all of them [-].
         """
         ppo = config.ppo
-        policy: dict[str, Any] = {"hidden": ppo.hidden, "exploration": ppo.exploration}
         super().__init__(
             SimulationNNWithPrior,
             workers,
@@ -91,12 +99,17 @@ class Learner(PPO):
             n_epochs=ppo.epochs,
             gamma=ppo.discount,
             gae_lambda=ppo.gae_lambda,
-            policy_kwargs={"encoder": encoder, "finetune": config.finetune, **policy},
+            policy_kwargs={"encoder": encoder, "finetune": config.finetune, "hidden": ppo.hidden},
             seed=config.seed,
             device="cpu",
         )
         self.settings, self.threads, self.horizon = ppo, config.threads, config.horizon
         self.adaptation = 1.0  # factor on the policy's learning rate
+        each = torch.full_like(self.policy.log_std, ppo.exploration, requires_grad=False)
+        if exploration is not None:
+            each.copy_(torch.from_numpy(exploration))
+        self.first_log_std = each.log()
+        self.policy.log_std.data.copy_(self.first_log_std)
         if ppo.final_exploration is not None:
             self.policy.log_std.requires_grad_(False)
 
@@ -117,9 +130,9 @@ class Learner(PPO):
         for group in self.policy.optimizer.param_groups:
             group["lr"] = rate * group["factor"] * (self.adaptation if group["adapts"] else 1.0)
         if settings.final_exploration is not None:
-            noise = between(settings.exploration, settings.final_exploration, self.progress)
-            with torch.no_grad():
-                self.policy.log_std.fill_(math.log(noise))
+            shrunk = between(settings.exploration, settings.final_exploration, self.progress)
+            share = math.log(shrunk / settings.exploration)
+            self.policy.log_std.data.copy_(self.first_log_std + share)
 
     def train(self) -> None:
         """Learn from the rollout in the buffer."""

@@ -77,10 +77,14 @@ def load_policy(path: str | Path, environment: gym.Env) -> SimulationNNWithPrior
 def policy_options(path: str | Path) -> dict[str, Any]:
     """Return the keywords of `gymnasium.make` that a policy was trained with.
 
+    Weights of MuscleNN that lie beside the policy are named by its folder.
+
     Raises:
         FileNotFoundError: if there is no such file.
     """
-    return read_manifest(policy_path(path), MADE_BY)["environment_options"]
+    options = read_manifest(policy_path(path), MADE_BY)["environment_options"]
+    beside = policy_path(path).parent / (options.get("muscle_weights") or ".")
+    return {**options, "muscle_weights": str(beside)} if beside.is_file() else options
 
 
 def policy_path(path: str | Path) -> Path:

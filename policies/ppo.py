@@ -19,10 +19,18 @@ from musclegym.policies.muscle_refinement import Refinement
 from musclegym.policies.policy_file import load_policy, network_record, set_weights, weights_of
 from musclegym.policies.prior_policy import SimulationNNWithPrior, load_encoder
 from musclegym.policies.schedule import Aid, make_aids
-from musclegym.policies.train_config import DEFAULT_STEPS, TrainConfig, from_arguments, resumed
+from musclegym.policies.train_config import (
+    DEFAULT_STEPS,
+    QUIET,
+    PPOConfig,
+    TrainConfig,
+    from_arguments,
+    resumed,
+)
 from musclegym.policies.training_run import TrainingRun
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.trainer import interruption
+from musclegym.rotation import Array
 
 WARM_UP_STEPS = 512  # control steps that give the first statistics of the observations
 
@@ -37,6 +45,8 @@ class Prepared:
     """What a policy must agree with."""
     options: dict[str, Any]
     """Keywords of `gymnasium.make`."""
+    exploration: Array
+    """Standard deviation of each action at the beginning, shape (action,) [-]."""
     limit: int | None
     """Control steps of a full episode."""
     aids: dict[str, Aid]
@@ -64,7 +74,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     folder = start_run(config.run, config, config.seed)
     workers = make_workers(prepared.options, config.workers, config.members, config.ppo.discount)
     try:
-        run = begin(config, prepared, Learner(workers, config, prepared.encoder), folder)
+        learner = Learner(workers, config, prepared.encoder, prepared.exploration)
+        run = begin(config, prepared, learner, folder)
         learn(run, config, prepared.options)
     finally:
         workers.close()
@@ -89,6 +100,7 @@ def prepare(config: TrainConfig) -> Prepared:
         encoder=encoder,
         fits=made_for(environment),
         options=options,
+        exploration=exploration_of(config.ppo, environment),
         limit=environment.spec.max_episode_steps,
         aids=make_aids(config.aids, environment),
         refinement=make_refinement(config, environment),
@@ -96,6 +108,30 @@ def prepare(config: TrainConfig) -> Prepared:
     )
     environment.close()
     return prepared
+
+
+def exploration_of(config: PPOConfig, environment: gym.Env) -> Array:
+    """Return the standard deviation of each action at the beginning, shape (action,) [-].
+
+    Raises:
+        ValueError: if the environment's body lacks one of `quiet_bodies`.
+    """
+    bare: Any = environment.unwrapped
+    assert isinstance(environment.action_space, gym.spaces.Box)
+    each = np.full(environment.action_space.shape, config.exploration)
+    if config.quiet_exploration is None or bare.config.acts_on_muscles:
+        return each
+    bodies = [name.partition("_")[0].removesuffix("L").removesuffix("R") for name in bare.body.dof_names[6:]]
+    missing = sorted(
+        set(config.quiet_bodies) - set(bodies) - set(QUIET)
+    )  # a plainer body may lack the default's
+    if missing:
+        raise ValueError(
+            f"quiet_bodies must be bodies with joints, but {missing[0]!r} is none of {sorted(set(bodies))}; "
+            "choose among these"
+        )
+    each[np.isin(bodies, config.quiet_bodies)] = config.quiet_exploration
+    return each
 
 
 def make_refinement(config: TrainConfig, environment: gym.Env) -> Refinement | None:

@@ -18,6 +18,15 @@ else:
     import tomli as tomllib
 
 DEFAULT_STEPS = 1_000_000
+QUIET = ("FootThumb", "FootPinky", "Neck", "Head", "Shoulder", "Arm", "ForeArm", "Hand")
+POSITIVE = (
+    "learning_rate",
+    "final_learning_rate",
+    "wanted_kl",
+    "exploration",
+    "quiet_exploration",
+    "final_exploration",
+)
 SHIPPED = Path(__file__).resolve().parent.parent / "musclegym" / "assets" / "policies"
 
 
@@ -25,7 +34,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "musclegym" / "assets" / "pol
 class PPOConfig:
     """Settings of PPO, found in short runs on tracking the walk."""
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 4e-5
     """Learning rate of Adam."""
 
     final_learning_rate: float | None = None
@@ -35,22 +44,29 @@ class PPOConfig:
     """Change of the policy in an update, summed over all actions, to which its learning rate is adapted; None
     does not adapt it [nat]."""
 
-    exploration: float = 0.18
-    """Standard deviation of the actions at the beginning; 1 is `action_range`, so 0.09 rad by default [-]."""
+    exploration: float = 0.09
+    """Standard deviation of the actions at the beginning; 1 is `action_range`, 0.5 rad by default [-]."""
+
+    quiet_exploration: float | None = 0.035
+    """The same for the joints of `quiet_bodies`, which do not carry the body; None treats all alike [-]."""
+
+    quiet_bodies: tuple[str, ...] = QUIET
+    """Bodies, without L and R, whose joints explore less."""
 
     final_exploration: float | None = None
-    """Standard deviation at the end of the schedule, approached geometrically; None: it is learned [-]."""
+    """What `exploration`, and the quiet one in proportion, have become at the end of the schedule, approached
+    geometrically; None lets them be learned [-]."""
 
-    discount: float = 0.95
+    discount: float = 0.97
     """Weight of a reward one control step later."""
 
     gae_lambda: float = 0.95
     """Decay of generalised advantage estimation."""
 
-    samples: int = 2048
+    samples: int = 4096
     """Control steps per update, over all environments."""
 
-    minibatch: int = 128
+    minibatch: int = 256
     """Control steps per gradient step."""
 
     epochs: int = 5
@@ -67,7 +83,7 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Check the rates and the noise."""
-        for name in ("learning_rate", "final_learning_rate", "wanted_kl", "exploration", "final_exploration"):
+        for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0.0:
                 raise ValueError(
@@ -157,12 +173,12 @@ class TrainConfig:
         if min(self.workers, self.members) < 1 or self.ppo.samples % (self.workers * self.members):
             raise ValueError(
                 f"samples must be a multiple of workers times members, but they are {self.ppo.samples}, "
-                f"{self.workers} and {self.members}; use e.g. 2048, 2 and 8"
+                f"{self.workers} and {self.members}; use e.g. 4096, 2 and 8"
             )
         if self.ppo.samples % self.ppo.minibatch:
             raise ValueError(
                 f"samples must be a multiple of minibatch, but they are {self.ppo.samples} and "
-                f"{self.ppo.minibatch}; use e.g. 2048 and 128"
+                f"{self.ppo.minibatch}; use e.g. 4096 and 256"
             )
         counts = (self.threads, self.checkpoint_steps, self.evaluate_episodes, self.horizon)
         if min(counts) < 1 or self.refine_steps < 0 or not self.evaluate_minutes >= 0.0:

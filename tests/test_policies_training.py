@@ -73,11 +73,12 @@ def aim_run(folder: Path, config: TrainConfig, interrupt_at: int = 0) -> Trainin
     folder.mkdir(parents=True, exist_ok=True)
     envs = Together(lambda: Aim(interrupt_at), config.workers)
     workers = DiscountedMean(AdaptedVecEnv(envs, every_info=False), config.ppo.discount)
-    return TrainingRun(Learner(workers, config, None), folder, FITS, {"environment_options": {}})
+    return TrainingRun(Learner(workers, config), folder, FITS, {"environment_options": {}})
 
 
 def test_ppo_learns_to_aim_from_badly_scaled_observations(tmp_path):
-    ppo = PPOConfig(learning_rate=3e-3, samples=256, minibatch=64, discount=0.0, target_kl=1.0, hidden=(32,))
+    rates: dict[str, Any] = {"learning_rate": 3e-3, "exploration": 0.18, "discount": 0.0}
+    ppo = PPOConfig(**rates, samples=256, minibatch=64, target_kl=1.0, hidden=(32,))
     run = aim_run(tmp_path, config := TrainConfig(steps=6144, workers=8, ppo=ppo))
     learn(run, config)
     first, last = run.curve[0], run.curve[-1]
