@@ -24,6 +24,7 @@ from musclegym.pretrain.pretrain_config import PretrainConfig
 from musclegym.pretrain.processes import Team, chosen_device, is_member, start, team
 from musclegym.pretrain.rollout import rollout_stability, stability_table
 from musclegym.pretrain.trainer import Trainer
+from musclegym.pretrain.validation import RolloutScore
 from musclegym.settings import read_settings
 
 
@@ -105,12 +106,17 @@ def trainer_of(config: PretrainConfig, corpus: Corpus, members: Team | None = No
         model.set_statistics(statistics_of(windows.layout, windows.clips(), windows.fps))
     else:
         begin_with(model, config.init, corpus.library.body)
+    validation = None
+    if config.trainer.validate_every and "validation" in corpus.kept:
+        kept = corpus.drawn(config, corpus.kept["validation"])
+        validation = RolloutScore(kept, config.objective.unroll.longest)
     return Trainer(
         model,
         NextStateObjective(windows, config.objective),
         dataclasses.asdict(config.weights),
         config.trainer,
         config.run,
+        validation=validation,
         team=members,
     )
 

@@ -3,22 +3,31 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from musclegym.body import load_body
 from musclegym.motion import load_motion
+from musclegym.motion.features import Pose
 from musclegym.motion.library import MotionLibrary
 from musclegym.pretrain.checkpoint import load_model, load_prior
 from musclegym.pretrain.corpus import open_corpus
 from musclegym.pretrain.kinds import KINDS
 from musclegym.pretrain.losses import ObjectiveConfig
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.next_state import Memory
 from musclegym.pretrain.pretrain_config import ModelConfig, PretrainConfig
 from musclegym.pretrain.rollout import rollout_stability
 from musclegym.pretrain.train import main, pretrain
 from musclegym.pretrain.trainer_config import TrainerConfig
+from musclegym.pretrain.validation import RolloutScore
+from musclegym.pretrain.windows import Windows
+from tests.libraries import clip_of, library_of, swinging
 
+ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--width", "16", "--depth", "1", "--heads", "2", "--window", "4", "--batch", "8", "--pool", "8"]
 TINY += ["--starts", "4", "--no-mirror", "--threads", "1"]
 
@@ -111,6 +120,47 @@ def test_training_begins_with_the_weights_of_another_run(tmp_path):
         pretrain(PretrainConfig(run=second, data=("walk",), init=first))
 
 
+def test_training_with_patience_stops_by_the_validation_split(tmp_path):
+    MotionLibrary.build((), tmp_path / "cache")
+    words = ["--run", str(tmp_path / "run"), "--data", str(tmp_path / "cache"), *TINY, "--steps", "40"]
+    words += ["--longest", "4", "--validate-every", "2", "--patience", "3"]
+    main([*words, "--learning-rate", "1.0", "--warmup-steps", "0", "--ema-decay", "0.0"])  # only gets worse
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["steps"] < 40
+    with pytest.raises(ValueError, match="needs motion that is kept for validation"):
+        main(["--run", str(tmp_path / "none"), "--data", "walk", *TINY, "--validate-every", "2"])
+
+
+class Oracle(MotionNN):
+    """Follows a clip that it knows, from the places where rollouts begin; or stands still."""
+
+    def follow(self, states: np.ndarray | None, first: torch.Tensor) -> "Oracle":
+        """Take the clip's states (frame, 2 dof), or None, and the first frame of each window."""
+        self.clip, self.first = states, first
+        return self
+
+    def changes(self, poses: Pose, memory: Memory | None = None) -> torch.Tensor:
+        """Return the true changes at every frame, or none."""
+        assert memory is not None
+        if self.clip is None:
+            return torch.zeros(*poses.velocity.shape[:-1], self.layout.n_state)
+        frames = poses.velocity.shape[1]
+        now = memory.get("now", self.first) + torch.arange(frames)
+        memory["now"] = now[:, -1:] + 1
+        clip = torch.from_numpy(self.clip.astype(np.float32))
+        return self.layout.difference(self.layout.pose(clip[now]), self.layout.pose(clip[now + 1]))
+
+
+def test_score_of_validation_is_0_for_the_truth_and_1_for_standing_still(tmp_path):
+    body = load_body("human")
+    states = swinging(body, 60)
+    windows = Windows(library_of(tmp_path, body, [clip_of(states)]).windows(5, 8, split=None))
+    score = RolloutScore(windows, frames=8)
+    model = Oracle(windows.layout, MotionNNConfig(width=16, depth=1, heads=2, window=4), windows.fps)
+    first = score.places[:, 1:2].long()
+    assert score(model.follow(None, first)) == pytest.approx(1.0, abs=0.1)
+    assert score(model.follow(states, first)) < 1e-3
+
+
 def test_processes_that_nobody_started_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"processes=2 are started by the command musclegym pretrain"):
         pretrain(PretrainConfig(run=tmp_path, data=("walk",), processes=2))
@@ -123,7 +173,7 @@ def test_command_in_two_processes_trains_as_in_one(tmp_path):
     for processes in ("1", "2"):
         run = tmp_path / processes
         command = [sys.executable, "-m", "musclegym", "pretrain", "--run", str(run), *words]
-        subprocess.run([*command, "--processes", processes], check=True, capture_output=True)
+        subprocess.run([*command, "--processes", processes], check=True, cwd=ROOT)
         curves.append(json.loads((run / "result.json").read_text())["curve"])
     assert len(curves[0]) == 50
     for one, two in zip(*curves, strict=True):
