@@ -55,7 +55,6 @@ class TrainingCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         # Not before the update: its new probabilities must see the statistics that the old ones saw.
         self._learn_statistics()
-        self.run.learner.follow_schedules()
         if self.is_first or self._is_due():
             self._checkpoint()
         for aid in self.run.aids.values():

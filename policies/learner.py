@@ -99,7 +99,12 @@ class Learner(PPO):
             n_epochs=ppo.epochs,
             gamma=ppo.discount,
             gae_lambda=ppo.gae_lambda,
-            policy_kwargs={"encoder": encoder, "finetune": config.finetune, "hidden": ppo.hidden},
+            policy_kwargs={
+                "encoder": encoder,
+                "finetune": config.finetune,
+                "hidden": ppo.hidden,
+                "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # the library's constant, a faster loop
+            },
             seed=config.seed,
             device="cpu",
         )
@@ -133,6 +138,11 @@ class Learner(PPO):
             shrunk = between(settings.exploration, settings.final_exploration, self.progress)
             share = math.log(shrunk / settings.exploration)
             self.policy.log_std.data.copy_(self.first_log_std + share)
+
+    def collect_rollouts(self, *arguments: Any, **keywords: Any) -> bool:
+        """Collect with the noise that the schedule asks for now."""
+        self.follow_schedules()
+        return super().collect_rollouts(*arguments, **keywords)
 
     def train(self) -> None:
         """Learn from the rollout in the buffer."""

@@ -1,8 +1,8 @@
 """Means over a rollout of what its steps tell, gathered in arrays over all members."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,19 @@ RECENT = 100
 """How many ended episodes the means over episodes go back."""
 
 
+class Kept(NamedTuple):
+    """A number of all members at one step."""
+
+    values: npt.NDArray[Any]  # (member,)
+    mask: Flags  # (member,) who has it
+    others: Flags  # (member,) whose number is none of this step
+
+
 class RolloutNumbers:
-    """Sums the numbers of every step, and the lengths of episodes."""
+    """Keeps the numbers of every step, and the lengths of episodes.
+
+    Steps only keep references, since a step waits for this; the means are taken once per rollout.
+    """
 
     def __init__(self, members: int, limit: int | None) -> None:
         """Begin with nothing.
@@ -25,8 +36,7 @@ class RolloutNumbers:
         """
         self._limit = limit
         self._length = np.zeros(members, dtype=np.int64)
-        self._sum: dict[str, float] = {}
-        self._count: dict[str, int] = {}
+        self._kept: dict[str, list[Kept]] = defaultdict(list)
         self.recent: deque[tuple[float, float]] = deque(maxlen=RECENT)  # steps and coverage of an episode
 
     def begin_anew(self) -> None:
@@ -34,12 +44,12 @@ class RolloutNumbers:
         self._length[:] = 0
 
     def add(self, step: LastStep) -> None:
-        """Count a step of all members."""
+        """Count a step of all members, whose arrays must not change any more."""
         dones = step.terminated | step.truncated
         for name, values, mask in numbers(step.infos):
-            self._add(name, values, mask & ~dones)
+            self._kept[name].append(Kept(values, mask, dones))
         for name, values, mask in numbers(step.infos.get("final_info", {})):
-            self._add(name, values, mask)
+            self._kept[name].append(Kept(values, mask, ~dones))
         self._length += 1
         for index in np.flatnonzero(dones).tolist():
             length = int(self._length[index])
@@ -47,15 +57,15 @@ class RolloutNumbers:
             self.recent.append((float(length), 1.0 if whole else length / (self._limit or length)))
         self._length[dones] = 0
 
-    def _add(self, name: str, values: npt.NDArray[Any], mask: Flags) -> None:
-        self._sum[name] = self._sum.get(name, 0.0) + float(values[mask].sum())
-        self._count[name] = self._count.get(name, 0) + int(np.count_nonzero(mask))
-
     def take(self) -> dict[str, float]:
         """Return the means since the last call: reward/NAME for the reward's terms, else info/NAME."""
-        means = {name: self._sum[name] / count for name, count in self._count.items() if count}
-        self._sum.clear()
-        self._count.clear()
+        means = {}
+        for name, kept in self._kept.items():
+            values, mask, others = (np.concatenate(arrays) for arrays in zip(*kept, strict=True))
+            counted = values[mask & ~others]
+            if counted.size:
+                means[name] = float(counted.mean())
+        self._kept.clear()
         means["reward_per_step"] = sum(value for name, value in means.items() if name.startswith("reward/"))
         if self.recent:
             means["episode_steps"], means["coverage"] = np.mean(self.recent, axis=0).tolist()
