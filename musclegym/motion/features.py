@@ -203,7 +203,7 @@ class StateLayout:
             up,
             (level @ pose.velocity[..., 0:3, None])[..., 0],
             (level @ pose.velocity[..., 3:6, None])[..., 0],
-            columns.reshape(*columns.shape[:-3], -1),
+            columns.reshape(*columns.shape[:-3], 6 * columns.shape[-3]),
             pose.hinge,
             pose.velocity[..., 6:],
         ]
@@ -241,7 +241,7 @@ class StateLayout:
 
     def _columns(self, turns: Numbers, displacement: Numbers, hinge: Numbers) -> Numbers:
         """Lay out rotation vectors, displacement and hinge angles as q (..., dof)."""
-        balls = turns[..., 1:, :].reshape(*turns.shape[:-2], -1)
+        balls = turns[..., 1:, :].reshape(*turns.shape[:-2], 3 * (turns.shape[-2] - 1))
         grouped = array_module(turns).concatenate([turns[..., 0, :], displacement, balls, hinge], axis=-1)
         return grouped[..., np.argsort(np.concatenate(list(self.dof_blocks.values())))]
 
