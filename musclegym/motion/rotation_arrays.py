@@ -1,10 +1,13 @@
 """Rotations for NumPy arrays and torch tensors alike, with any leading axes.
 
-Torch gradients flow through them. `musclegym.rotation` has the compiled twins for physics steps.
+Torch gradients flow through them; where none is wanted, compiled loops do the work. `musclegym.rotation` has
+the compiled twins for physics steps.
 """
 
 import sys
 from typing import Any
+
+from musclegym.motion.rotation_loops import is_plain, rotations_from_vectors, vectors_from_rotations
 
 Numbers = Any
 """A NumPy array or a torch tensor of floats."""
@@ -13,6 +16,10 @@ Numbers = Any
 def rotation_from_vector(vector: Numbers) -> Numbers:
     """Return the rotation matrices (..., 3, 3) of rotation vectors (..., 3) [rad] (Rodrigues' formula)."""
     xp = array_module(vector)
+    if is_plain(vector):
+        rotation = xp.empty((*vector.shape, 3), dtype=vector.dtype)
+        rotations_from_vectors(vector.reshape(-1, 3).numpy(), rotation.view(-1, 3, 3).numpy())
+        return rotation
     square = (vector * vector).sum(-1)
     small = square < 1e-6
     angle = xp.sqrt(xp.where(small, 1.0, square))
@@ -36,6 +43,10 @@ def vector_from_rotation(rotation: Numbers) -> Numbers:
     0 and near pi keep their precision.
     """
     xp = array_module(rotation)
+    if is_plain(rotation):
+        vector = xp.empty(rotation.shape[:-1], dtype=rotation.dtype)
+        vectors_from_rotations(rotation.reshape(-1, 3, 3).numpy(), vector.view(-1, 3).numpy())
+        return vector
     r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
     w = [r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
     xy, xz, yz = r[0][1] + r[1][0], r[0][2] + r[2][0], r[1][2] + r[2][1]
