@@ -47,14 +47,14 @@ class MotionMLP(NextStateModel):
             fps: frames per second of the motions.
         """
         super().__init__(layout, config, fps)
-        self.embed = nn.Linear(config.window * layout.n_features, config.width)
+        self.embed = nn.Linear(config.window * self.n_inputs, config.width)
         self.layers = nn.ModuleList(Layer(config.width) for _ in range(config.depth))
         self.norm = nn.RMSNorm(config.width)
 
-    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
+    def hidden(self, inputs: Tensor, memory: Memory | None) -> Tensor:
         """Return hidden states (batch, frame, width); before the first frame it sees that frame again."""
-        before = memory.get("frames", normal[:, :0]) if memory is not None else normal[:, :0]
-        seen = torch.cat([before, normal], dim=1)
+        before = memory.get("frames", inputs[:, :0]) if memory is not None else inputs[:, :0]
+        seen = torch.cat([before, inputs], dim=1)
         if memory is not None:
             memory["frames"] = seen[:, max(0, seen.shape[1] - self.window + 1) :]
         missing = self.window - 1 - before.shape[1]

@@ -60,14 +60,14 @@ class MotionNN(NextStateModel):
             fps: frames per second of the motions.
         """
         super().__init__(layout, config, fps)
-        self.embed = nn.Linear(layout.n_features, config.width)
+        self.embed = nn.Linear(self.n_inputs, config.width)
         blocks = [Block(config.width, config.heads, config.window) for _ in range(config.depth)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.RMSNorm(config.width)
 
-    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
+    def hidden(self, inputs: Tensor, memory: Memory | None) -> Tensor:
         """Return hidden states (batch, frame, width); `memory` keeps keys and values of the last frames."""
-        hidden = self.embed(normal)
+        hidden = self.embed(inputs)
         for index, block in enumerate(self.blocks):
             hidden = block(hidden, memory, index)
         return self.norm(hidden)

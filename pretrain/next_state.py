@@ -1,10 +1,10 @@
 """Next-state models: networks that predict how a motion goes on, one frame at a time.
 
-They see heading-invariant features (`musclegym.motion.features`) and predict how positions and velocities
-change, in the body's own frames, as a correction to going on at constant velocity. Turning or shifting the
-world therefore turns or shifts the prediction, and a network that has learned nothing predicts constant
-velocity. Rotations are advanced by rotation vectors within the group of rotations, so they stay orthonormal
-without projection; the 6-D form of a rotation is only how the network sees it.
+They see heading-invariant features (`musclegym.motion.features`) and how the frame before led to each frame,
+and predict how positions and velocities change, in the body's own frames, as a correction to going on at
+constant velocity. Turning or shifting the world therefore turns or shifts the prediction, and a network that
+has learned nothing predicts constant velocity. Rotations are advanced by rotation vectors within the group of
+rotations, so they stay orthonormal without projection; the 6-D form is only how the network sees them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from musclegym.motion.features import Pose, StateLayout
+from musclegym.motion.rotation_arrays import Numbers, array_module
 
 FEATURE_LIMIT = 8.0
 """Normalised features are clipped here, so that a falling body stays within reach of the data."""
 VELOCITY_MARGIN = 1.25
 """Predicted velocities stay below this multiple of the fastest in the training data."""
 
-Memory = dict[Any, Tensor]
+Memory = dict[Any, Any]
 """What a model keeps of the frames before, so that a further frame costs the same however many there were."""
 
 
@@ -42,6 +43,7 @@ class MotionModel(nn.Module):
 
     feature_mean: Tensor
     feature_scale: Tensor
+    arrival_scale: Tensor
     change_scale: Tensor
     velocity_limit: Tensor
     joint_lower: Tensor
@@ -59,6 +61,7 @@ class MotionModel(nn.Module):
         self.layout, self.config, self.fps = layout, config, fps
         self.register_buffer("feature_mean", torch.zeros(layout.n_features))
         self.register_buffer("feature_scale", torch.ones(layout.n_features))
+        self.register_buffer("arrival_scale", torch.ones(layout.n_state))
         self.register_buffer("change_scale", torch.ones(layout.n_state))
         self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
         self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
@@ -107,11 +110,34 @@ class NextStateModel(MotionModel):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def hidden(self, normal: Tensor, memory: Memory | None) -> Tensor:
+    @property
+    def n_inputs(self) -> int:
+        """Numbers that the network sees of a frame."""
+        return self.layout.n_features + self.layout.n_state
+
+    def inputs(self, poses: Pose, memory: Memory | None) -> Tensor:
+        """Return normalised features and arrivals (batch, frame, n_inputs) of successive poses.
+
+        Differences of a frame are small beside the spread of what they are differences of, so networks do not
+        find them by themselves. The first frame that is known has none, which counts as 0.
+        """
+        known = poses
+        if memory is not None:
+            if "pose" in memory:
+                pairs = zip(memory["pose"], poses, strict=True)
+                known = Pose(*(torch.cat(pair, dim=1) for pair in pairs))
+            memory["pose"] = poses.at((slice(None), slice(-1, None)))
+        before, now = known.at((slice(None), slice(-1))), known.at((slice(None), slice(1, None)))
+        arrivals = arrival(self.layout, before, now, self.fps) / self.arrival_scale
+        missing = poses.hinge.shape[1] - arrivals.shape[1]
+        padded = torch.cat([arrivals.new_zeros(len(arrivals), missing, self.layout.n_state), arrivals], dim=1)
+        return torch.cat([self.normal(poses), padded.clamp(-FEATURE_LIMIT, FEATURE_LIMIT)], dim=-1)
+
+    def hidden(self, inputs: Tensor, memory: Memory | None) -> Tensor:
         """Return hidden states (batch, frame, width) of successive frames.
 
         Args:
-            normal: normalised features, shape (batch, frame, feature).
+            inputs: what `inputs` returns, shape (batch, frame, n_inputs).
             memory: of the frames before; it is brought up to date. None where there are none before and none
                 will follow.
         """
@@ -126,7 +152,7 @@ class NextStateModel(MotionModel):
             poses: successive frames, leading axes (batch, frame).
             memory: begin with an empty one, `{}`, and hand it on with the frames that follow.
         """
-        correction = self.change_scale * self.head(self.hidden(self.normal(poses), memory))
+        correction = self.change_scale * self.head(self.hidden(self.inputs(poses, memory), memory))
         steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
         return steady + correction
 
@@ -172,7 +198,17 @@ class NextStateModel(MotionModel):
 
     def encode(self, window: Tensor) -> Tensor:
         """Return features (batch, width) of windows (batch, frame, 2 dof): the part that policies freeze."""
-        return self.hidden(self.normal(self.layout.pose(window)), None)[:, -1]
+        return self.hidden(self.inputs(self.layout.pose(window), None), None)[:, -1]
+
+
+def arrival(layout: StateLayout, before: Pose, now: Pose, fps: float) -> Numbers:
+    """Return how poses were arrived at from those a frame before, shape (..., 2 dof).
+
+    The mean velocity since then less the velocity now, which tells the acceleration, and the change of
+    velocity [1/s of each coordinate].
+    """
+    n, change = layout.n_dofs, layout.difference(before, now)
+    return array_module(change).concatenate([fps * change[..., :n] - now.velocity, change[..., n:]], axis=-1)
 
 
 def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float) -> dict[str, Tensor]:
@@ -187,19 +223,23 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         fps: frames per second.
 
     Returns:
-        `feature_mean`, `feature_scale` (feature,); `change_scale` (2 dof,), the root mean square of what
+        `feature_mean`, `feature_scale` (feature,); `arrival_scale` (2 dof,), the root mean square of what
+        `arrival` returns; `change_scale` (2 dof,), the root mean square of what
         constant velocity misses in one step; `velocity_limit` (dof,); and `joint_lower`, `joint_upper`
         (dof - 6,), the range of the joint coordinates [rad].
     """
     n, frames, steps = layout.n_dofs, 0, 0
     total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
     missed, fastest = np.zeros(layout.n_state), np.zeros(n)
+    arrived = np.zeros(layout.n_state)
     lower, upper = np.full(n - 6, np.inf), np.full(n - 6, -np.inf)
     for states in motions:
         pose, velocity = layout.pose(states), states[:, n:]
         features = layout.features(pose)
-        change = layout.difference(pose.at(slice(-1)), pose.at(slice(1, None)))
+        before, now = pose.at(slice(-1)), pose.at(slice(1, None))
+        change = layout.difference(before, now)
         change[:, :n] -= velocity[:-1] / fps
+        arrived += (arrival(layout, before, now, fps) ** 2).sum(axis=0)
         total += features.sum(axis=0)
         squares += (features**2).sum(axis=0)
         missed += (change**2).sum(axis=0)
@@ -218,6 +258,7 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         "joint_upper": torch.as_tensor(upper, dtype=torch.float32),
         "feature_mean": torch.as_tensor(mean, dtype=torch.float32),
         "feature_scale": _floored(deviation, feature_blocks),
+        "arrival_scale": _floored(np.sqrt(arrived / steps), change_blocks),
         "change_scale": _floored(np.sqrt(missed / steps), change_blocks),
     }
 

@@ -45,7 +45,8 @@ class CausalAttention(nn.Module):
         """Mix the frames of `hidden` (batch, frame, width), and those of `memory` into them."""
         batch, frames, width = hidden.shape
         mixed = self.inputs(hidden).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = self.query_norm(mixed[0]), self.key_norm(mixed[1]), mixed[2]
+        query, key, value = mixed.unbind(0)
+        query, key = self.query_norm(query), self.key_norm(key)
         if memory is not None:
             if (layer, "key") in memory:
                 key = torch.cat([memory[layer, "key"], key], dim=-2)
