@@ -54,7 +54,7 @@ FURTHER = {
     ),
     "Priors and policies": (
         "musclegym.pretrain.checkpoint.load_prior",
-        "musclegym.pretrain.rollout.roll_out",
+        "musclegym.pretrain.next_state.NextStateModel",
         "musclegym.pretrain.score.PriorScore",
         "musclegym.policies.adapter.AdaptedVecEnv",
         "musclegym.policies.policy_file.load_policy",
