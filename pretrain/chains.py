@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from musclegym.motion.features import Pose
-from musclegym.motion.rotation_arrays import rotation_from_vector
+from musclegym.motion.rotation_arrays import constant_like, rotation_from_vector
 from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.windows import PLACE, Windows
 
@@ -37,6 +37,7 @@ class ChainConfig:
 class Chains(nn.Module):
     """A pool of rollouts; its buffers are part of a run's checkpoint."""
 
+    scale: Tensor
     place: Tensor
     frame: Tensor
 
@@ -49,7 +50,8 @@ class Chains(nn.Module):
             config: how many chains there are and how they are led.
         """
         super().__init__()
-        self.layout, self.windows, self.scale, self.config = windows.layout, windows, scale, config
+        self.layout, self.windows, self.config = windows.layout, windows, config
+        self.register_buffer("scale", scale, persistent=False)
         example = windows.layout.pose(torch.zeros(config.pool, windows.length - 1, windows.layout.n_state))
         for name, part in zip(Pose._fields, example, strict=True):
             self.register_buffer(name, torch.zeros_like(part))
@@ -79,7 +81,8 @@ class Chains(nn.Module):
         count, context, mine = len(fresh), self.windows.length - 1, draw.rows(len(fresh))
         draw.rows(len(self.frame))
         chosen = ((draw.step * count + torch.arange(count)) % len(self.frame))[mine]
-        chance, fresh = torch.rand(count, generator=generator)[mine], fresh[mine]
+        chance = torch.rand(count, generator=generator)[mine].to(self.frame.device)
+        fresh = fresh[mine].to(self.frame.device)
         begin = (self.frame[chosen] < 0) | (chance < self.config.restart)
         self.place[chosen] = torch.where(begin[:, None], fresh, self.place[chosen])
         self.frame[chosen] = torch.where(begin, context - 1, self.frame[chosen])
@@ -124,7 +127,7 @@ def moved_along(poses: Pose, reference: Pose, target: Pose) -> Pose:
     sine, cosine = between[..., 2, 0] - between[..., 0, 2], between[..., 0, 0] + between[..., 2, 2]
     zero = torch.zeros_like(sine)
     turn = rotation_from_vector(torch.stack([zero, torch.arctan2(sine, cosine), zero], dim=-1))
-    level = torch.tensor([1.0, 0.0, 1.0])
+    level = constant_like([1.0, 0.0, 1.0], poses.displacement)
     start, end = level * reference.displacement, level * target.displacement
     return Pose(
         rotation=torch.cat(

@@ -112,6 +112,9 @@ class ObjectiveConfig:
 class NextStateObjective(nn.Module):
     """Draws batches and measures the loss terms on them."""
 
+    change: Tensor
+    scale: Tensor
+
     def __init__(self, windows: Windows, config: ObjectiveConfig) -> None:
         """Prepare to draw.
 
@@ -121,10 +124,13 @@ class NextStateObjective(nn.Module):
         """
         super().__init__()
         self.layout, self.windows, self.config = windows.layout, windows, config
-        self.change = frame_change(windows.layout, windows.clips())
-        self.scale = self.change if config.balanced else torch.ones_like(self.change)
-        self.chains = Chains(windows, self.change, config.chains)
-        self.unrolled = Unrolled(windows, self.change, config.unroll) if config.unroll.every else None
+        change = frame_change(windows.layout, windows.clips())
+        self.register_buffer("change", change, persistent=False)
+        self.register_buffer(
+            "scale", change if config.balanced else torch.ones_like(change), persistent=False
+        )
+        self.chains = Chains(windows, change, config.chains)
+        self.unrolled = Unrolled(windows, change, config.unroll) if config.unroll.every else None
 
     def forward(self, model: NextStateModel, draw: Draw) -> dict[str, Tensor]:
         """Return the terms of a part of a batch.
@@ -158,7 +164,8 @@ class NextStateObjective(nn.Module):
         """Return the true windows that are `mine` through noise, and the frames after (sample, frame)."""
         layout, length = self.layout, self.windows.length
         shape = len(places), length - 1, layout.n_state
-        noise = self.config.noise * self.change * torch.randn(shape, generator=generator)[mine]
+        noise = torch.randn(shape, generator=generator)[mine].to(self.change.device)
+        noise = self.config.noise * self.change * noise
         places = places[mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), length)
         seen = layout.advance(true.at((slice(None), slice(-1))), noise)

@@ -110,9 +110,11 @@ def trainer_of(config: PretrainConfig, corpus: Corpus, members: Team | None = No
     if config.trainer.validate_every and "validation" in corpus.kept:
         kept = corpus.drawn(config, corpus.kept["validation"])
         validation = RolloutScore(kept, config.objective.unroll.longest)
+    objective = NextStateObjective(windows, config.objective)
+    windows.device = chosen_device(config.trainer.device)
     return Trainer(
         model,
-        NextStateObjective(windows, config.objective),
+        objective,
         dataclasses.asdict(config.weights),
         config.trainer,
         config.run,

@@ -56,8 +56,8 @@ class TrainerConfig:
     compile: bool = False
     """Whether torch compiles repeated layers; worth it for long runs alone, and needs a C++ compiler."""
 
-    device: Device = "auto"
-    """Where to train; auto takes a GPU that torch can use."""
+    device: Device = "cpu"
+    """Where to train; auto takes a GPU that torch can use, which has not been tried yet."""
 
     seed: int = 0
     """Seed of the weights and of all draws."""

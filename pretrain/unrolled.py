@@ -110,6 +110,7 @@ class Unrolled(nn.Module):
 class RolloutErrors(nn.Module):
     """Measures predicted poses against true ones, frame by frame."""
 
+    change: Tensor
     standing_height: Tensor
 
     def __init__(self, layout: StateLayout, skeleton: Skeleton, change: Tensor, fps: float) -> None:
@@ -122,7 +123,8 @@ class RolloutErrors(nn.Module):
             fps: frames per second.
         """
         super().__init__()
-        self.layout, self.change, self.fps = layout, change, fps
+        self.layout, self.fps = layout, fps
+        self.register_buffer("change", change, persistent=False)
         self.places = JointPlaces(skeleton)
         self.feet = torch.from_numpy(skeleton.contact.nonzero()[0])
         height = torch.as_tensor(skeleton.joint_position[skeleton.contact, 1], dtype=torch.float32)

@@ -28,10 +28,13 @@ class RolloutScore:
         count = len(drawn) // MEASURED_BATCHES
         unit = torch.ones(windows.layout.n_state)  # of velocity errors, which are not looked at
         self.rollouts = Unrolled(windows, unit, UnrollConfig(longest=frames, count=count))
+        self.windows = windows
         self.places = self.rollouts.long_enough(drawn, frames)[:count]
 
     @torch.no_grad()
     def __call__(self, model: nn.Module) -> float:
         """Return the score of a next-state model, which is left as it was."""
         assert isinstance(model, NextStateModel)
+        self.windows.device = model.feature_mean.device
+        self.rollouts.to(self.windows.device)
         return float(self.rollouts(model, self.places, progress=1.0)["joints"])

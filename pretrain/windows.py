@@ -37,6 +37,8 @@ class Windows:
         self.sampler = sampler
         self.layout = StateLayout.of(sampler.source.skeleton)
         self.fps = sampler.source.fps
+        self.device = torch.device("cpu")
+        """Where poses are put; places and numbers of frames stay where they are."""
 
     @property
     def length(self) -> int:
@@ -57,12 +59,13 @@ class Windows:
             first: number of the first frame wanted, from where the sample begins, shape (sample,).
             length: how many frames.
         """
-        states = self.sampler.source.read(unpacked(places), first.numpy(), length)
-        return self.layout.pose(torch.from_numpy(states))
+        states = self.sampler.source.read(unpacked(places), first.cpu().numpy(), length)
+        return self.layout.pose(torch.from_numpy(states).to(self.device))
 
     def has(self, places: Tensor, frame: Tensor) -> Tensor:
         """Return whether samples have their frame number `frame`, shape (sample,)."""
-        return torch.from_numpy(self.sampler.source.has(unpacked(places), frame.numpy()))
+        there = self.sampler.source.has(unpacked(places), frame.cpu().numpy())
+        return torch.from_numpy(there).to(frame.device)
 
     def clips(self) -> Iterator[Array]:
         """Yield the states of every clip (frame, 2 dof), and of its mirror image where that is drawn too."""
@@ -78,5 +81,5 @@ class Windows:
 
 def unpacked(places: Tensor) -> Places:
     """Return the places that rows of numbers (sample, PLACE) stand for."""
-    clip, time, mirror, *others = (np.ascontiguousarray(column) for column in places.numpy().T)
+    clip, time, mirror, *others = (np.ascontiguousarray(column) for column in places.cpu().numpy().T)
     return Places(clip.astype(np.int64), time, Change(mirror.astype(np.int64), *others))
