@@ -98,16 +98,15 @@ def test_the_policy_rate_rises_after_small_changes_and_falls_after_large_ones(kl
     assert ADAPTED[0] <= learner.adaptation <= ADAPTED[1]
 
 
-def test_an_adapted_rate_brings_the_change_near_the_wanted_one():
-    ppo = PPOConfig(samples=160, minibatch=40, learning_rate=1e-4, wanted_kl=0.02, hidden=(16,))
+def test_a_rate_that_is_far_too_small_is_raised_as_far_as_it_may_be():
+    ppo = PPOConfig(samples=160, minibatch=40, learning_rate=1e-6, wanted_kl=0.02, hidden=(16,))
     learner = quiet(learner_of(ppo, Aim))
     changes: list[float] = []
     adapt = learner._adapt
     learner._adapt = lambda kl: (changes.append(kl), adapt(kl))[1]  # type: ignore[method-assign]
     learner.learn(160 * 40, reset_num_timesteps=False)
-    assert changes[0] < 0.005
-    assert learner.adaptation > 2.0
-    assert np.mean(changes[-5:]) == pytest.approx(0.02, rel=0.6)
+    assert learner.adaptation == ADAPTED[1]
+    assert np.mean(changes[-10:]) > 10.0 * np.mean(changes[:10])
 
 
 def test_rate_and_noise_follow_their_schedules():
