@@ -14,6 +14,7 @@ from musclegym.body import Body
 from musclegym.muscle.network import Array32, MuscleNN, save_muscle_network
 from musclegym.policies.muscle_scores import oracle_activation, torque_error, wanted_torque
 from musclegym.policies.muscle_training import LossWeights, TorqueObjective
+from musclegym.pretrain.draws import Draw
 
 STATES = 4096
 """States kept from the last control steps, over all members; own choice."""
@@ -99,11 +100,10 @@ def trained(network: MuscleNN, features: Array32, seed: int) -> MuscleNN:
     """Return a copy of a network, trained on features (state, feature); rounded as files hold it."""
     result = copy.deepcopy(network).train().requires_grad_(True)
     objective, weights = TorqueObjective(features, BATCH), LossWeights()
-    generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(result.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, GRADIENT_STEPS)
     for step in range(GRADIENT_STEPS):
-        terms = objective(result, generator, step / GRADIENT_STEPS)
+        terms = objective(result, Draw(step, step / GRADIENT_STEPS, seed))
         optimiser.zero_grad()
         sum((getattr(weights, name) * term for name, term in terms.items()), torch.zeros(())).backward()
         optimiser.step()

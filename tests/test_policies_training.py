@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from musclegym.policies.learner import Learner
 from musclegym.policies.policy_file import weights_of
 from musclegym.policies.ppo import WARM_UP_STEPS, check_rate, learn, train
 from musclegym.policies.prior_policy import VALUE_RATE, random_encoder
+from musclegym.policies.schedule import AidsConfig
 from musclegym.policies.train_config import PPOConfig, TrainConfig, resumed
 from musclegym.policies.training_run import TrainingRun, read_checkpoint
 from musclegym.pretrain.trainer import interruption
@@ -77,6 +79,60 @@ def test_a_resumed_run_is_where_it_was_and_goes_on(tmp_path):
     assert second.curve[: len(first.curve)] == first.curve
     assert len(second.curve) == 2 * len(first.curve)
     assert second.seconds > first.seconds
+
+
+@pytest.mark.parametrize("stopped_at", [128, 256])
+def test_a_run_that_was_stopped_ends_bit_by_bit_as_one_that_was_not(tmp_path, stopped_at):
+    config = TrainConfig(steps=512, checkpoint_steps=128, schedule_steps=512, ppo=QUICK)
+    whole = aim_run(tmp_path / "whole", config)
+    learn(whole, config)
+    learn(aim_run(tmp_path / "parts", config), replace(config, steps=stopped_at))
+    parts = aim_run(tmp_path / "parts", config)
+    parts.resume()
+    assert parts.steps == stopped_at
+    learn(parts, config)
+    assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
+
+
+def assert_same_checkpoints(first: Path, second: Path) -> None:
+    """Check that two runs are in the same state, bit by bit, but for the time that they took."""
+    (mine, my_progress), (theirs, their_progress) = read_checkpoint(first), read_checkpoint(second)
+    assert mine.keys() == theirs.keys()
+    assert [name for name, value in mine.items() if not torch.equal(value, theirs[name])] == []
+    for name in my_progress.keys() - {"seconds", "curve", "best"}:
+        assert my_progress[name] == their_progress[name], name
+    for point, other in zip(my_progress["curve"], their_progress["curve"], strict=True):
+        assert point["reward_per_step"] == other["reward_per_step"]
+
+
+@pytest.mark.parametrize("actuation", ["torque", pytest.param("muscle", marks=pytest.mark.slow)])
+def test_a_run_with_every_aid_in_the_real_environment_goes_on_bit_by_bit(tmp_path, actuation):
+    config = TrainConfig(
+        run=tmp_path / "whole",
+        steps=192,
+        schedule_steps=192,
+        checkpoint_steps=64,
+        workers=1,
+        members=4,
+        evaluate_minutes=0.0,
+        refine_steps=64 if actuation == "muscle" else 0,
+        environment=EnvironmentConfig(actuation=actuation, env=("pushes.impulse=10", "start_noise=0.02")),
+        ppo=replace(QUICK, wanted_kl=0.05),
+        aids=AidsConfig(assistance=0.5, assistance_coverage=(0.01, 0.02), start_bins=10, fall_drop=0.1),
+    )
+    train(config)
+    train(replace(config, run=tmp_path / "parts", steps=64))
+    train(TrainConfig(resume=tmp_path / "parts", steps=192))
+    assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_died_before_its_first_update_can_be_resumed(tmp_path):
+    config = TrainConfig(steps=64, ppo=QUICK)
+    aim_run(tmp_path, config).save()
+    run = aim_run(tmp_path, config)
+    run.resume()
+    learn(run, config)
+    assert run.steps == 64
 
 
 def test_policy_and_value_learn_at_their_own_rates(tmp_path):
