@@ -21,6 +21,7 @@ COMMANDS = {  # name -> (module, help)
     "train-muscle": ("musclegym.policies.muscle_training", "train the network that finds muscle activations"),
     "train": ("musclegym.policies.ppo", "train a policy by PPO"),
     "evaluate": ("musclegym.policies.evaluate", "measure a policy"),
+    "policies": ("musclegym.policies.shipped", "list the policies that come with the package"),
     "replay": ("musclegym.policies.replay", "film a policy"),
     "bench": ("musclegym.policies.bench", "measure speed and stability"),
     "info": ("musclegym.info", "show versions, machine, body, weights and motions"),

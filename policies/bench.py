@@ -12,7 +12,15 @@ from tqdm import tqdm
 
 from musclegym.manifest import environment_record, write_json
 from musclegym.policies.environment import EnvironmentConfig, options_of
-from musclegym.policies.episodes import ZERO, Actor, joint_error, load_actor, open_policy, play, spread_phases
+from musclegym.policies.episodes import (
+    ZERO,
+    Actor,
+    joint_errors,
+    load_actor,
+    open_policy,
+    play,
+    spread_phases,
+)
 from musclegym.policies.muscle_bench import MuscleBenchConfig, bench_muscle, muscle_page
 from musclegym.pretrain.checkpoint import load_prior
 from musclegym.pretrain.rollout import HORIZONS, rollout_stability
@@ -105,7 +113,7 @@ def policy_stability(
     errors, diverged = [], []
     for phase in tqdm(spread_phases(starts, 0), desc="bench", unit="episode", leave=False):
         error = [
-            np.nan if step["diverged"] else joint_error(environment)
+            np.nan if step["diverged"] else joint_errors(environment)[0]
             for step in play(environment, actor, phase, 0)
         ]
         errors.append(error)

@@ -39,8 +39,17 @@ class Episode:
     """Mean reward per control step."""
     joint_error: float
     """Mean distance of the joints from the reference, relative to the root [m]."""
+    global_joint_error: float
+    """Mean distance of the joints from the reference in the world, moved to the body each cycle [m]."""
+    speed_error: float
+    """Mean speed of the root over the ground, less that of the reference [m/s]."""
+    cost_of_transport: float
+    """Joint work per body weight and way over the ground [-]."""
     activation: float
     """Mean activation of the muscles; NaN where muscles do not act [-]."""
+    residual: float
+    """Root mean square of the torque that the muscles missed, as a share of that of the wanted one; NaN where
+    no torque was wanted of muscles [-]."""
     seconds: float
     """Computing time of steps and policy [s]."""
 
@@ -112,16 +121,16 @@ def play(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Iterato
 
 def run_episode(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Episode:
     """Run one episode and measure it."""
-    rewards, errors, activations, seconds = [], [], [], 0.0
+    rows, rewards, seconds = [], [], 0.0
     begin, last = time.perf_counter(), {}
     for last in play(environment, actor, phase, seed):
         seconds += time.perf_counter() - begin
-        state: Any = environment.unwrapped.state  # type: ignore[attr-defined]
         rewards.append(last["reward"])
         if not last["diverged"]:
-            errors.append(joint_error(environment))
-            activations.append(state.activation.mean() if state.activation.size else np.nan)
+            rows.append(measured(environment, last))
         begin = time.perf_counter()
+    means = np.mean(rows, axis=0) if rows else np.full(6, np.nan)
+    wanted, missed = np.sqrt(means[4:])
     return Episode(
         seed=seed,
         phase=phase,
@@ -129,22 +138,54 @@ def run_episode(environment: gym.Env, actor: Actor, phase: float, seed: int) -> 
         survived=not last["terminated"],
         diverged=bool(last["diverged"]),
         reward=float(np.mean(rewards)),
-        joint_error=float(np.mean(errors)) if errors else float("nan"),
-        activation=float(np.mean(activations)) if activations else float("nan"),
+        joint_error=float(means[0]),
+        global_joint_error=float(means[1]),
+        speed_error=float(means[2]),
+        cost_of_transport=float(last["cost_of_transport"]),
+        activation=float(means[3]),
+        residual=float(missed / wanted) if wanted > 0.0 else float("nan"),
         seconds=seconds,
     )
 
 
-def joint_error(environment: gym.Env) -> float:
-    """Return the mean distance of the joints from the motion, both relative to their root [m].
+def measured(environment: gym.Env, info: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return what is averaged over the steps of an episode.
+
+    Both joint errors [m], speed less the reference's [m/s], mean activation [-], and the squares of the
+    torque that was wanted of the muscles and of what they missed of it [N^2 m^2].
+    """
+    bare: Any = environment.unwrapped
+    activation = bare.state.activation
+    return (
+        *joint_errors(environment),
+        speed_error(environment),
+        float(activation.mean()) if activation.size else float("nan"),
+        info["torque_wanted"] ** 2,
+        info["torque_residual"] ** 2,
+    )
+
+
+def joint_errors(environment: gym.Env) -> tuple[float, float]:
+    """Return the mean distance of the joints from the motion, relative to the root and in the world [m].
 
     Args:
-        environment: during an episode; without a motion the distance is NaN.
+        environment: during an episode; without a motion the distances are NaN.
     """
     bare: Any = environment.unwrapped
     if bare.reference is None:
-        return float("nan")
+        return float("nan"), float("nan")
     wanted, _ = bare.reference.at(bare.time)
-    true = bare.body.kinematics(wanted).joint_position
-    joints = bare.state.joint_position
-    return float(np.linalg.norm((joints - joints[0]) - (true - true[0]), axis=1).mean())
+    away = bare.state.joint_position - bare.body.kinematics(wanted).joint_position
+    relative, world = np.linalg.norm(away - away[0], axis=1), np.linalg.norm(away, axis=1)
+    return float(relative.mean()), float(world.mean())
+
+
+def speed_error(environment: gym.Env) -> float:
+    """Return the root's speed over the ground less the motion's [m/s]; NaN without a motion."""
+    bare: Any = environment.unwrapped
+    if bare.reference is None:
+        return float("nan")
+    pose, velocity = bare.reference.at(bare.time)
+    own = bare.state.rotation[0] @ bare.state.qd[3:6]
+    true = bare.body.kinematics(pose, velocity).joint_rotation[0] @ velocity[3:6]
+    return float(np.hypot(own[0], own[2]) - np.hypot(true[0], true[2]))

@@ -52,8 +52,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measure a policy.
 
     Returns:
-        `policy`; `options` of the environment; `table`, for each measure its `mean` and the half-width of its
-        95 % `interval` over the episodes; `episodes`; and the record of the machine.
+        `policy`; `options` of the environment; `table`, for each measure its `mean` and its 95 %
+        `interval` over the episodes; `episodes`; and the record of the machine.
     """
     environment, actor = open_policy(config.policy, config.environment)
     episodes = run_episodes(environment, actor, config.episodes, config.seeds)
@@ -82,8 +82,16 @@ def run_episodes(environment: gym.Env, actor: Actor, count: int, seeds: int) -> 
     ]
 
 
-def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, float]]:
-    """Return mean and half-width of the 95 % interval of each measure over the episodes.
+def wilson(count: int, of: int) -> list[float]:
+    """Return the 95 % interval [low, high] of a share, `count` of `of` (Wilson 1927, JASA 22:209)."""
+    share, square = count / of, NORMAL_95**2 / of
+    middle = (share + square / 2.0) / (1.0 + square)
+    half = np.sqrt(share * (1.0 - share) * square + square**2 / 4.0) / (1.0 + square)
+    return [float(middle - half), float(middle + half)]
+
+
+def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, Any]]:
+    """Return mean and 95 % interval [low, high] of each measure over the episodes.
 
     Args:
         episodes: at least one.
@@ -91,27 +99,38 @@ def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, flo
     """
     long = np.array([episode.steps for episode in episodes], dtype=float)
 
-    def summary(measure: Callable[[Episode], float], weights: npt.NDArray[np.float64]) -> dict[str, float]:
+    def summary(measure: Callable[[Episode], float], weights: npt.NDArray[np.float64]) -> dict[str, Any]:
         values = np.array([measure(episode) for episode in episodes], dtype=float)
         known = np.isfinite(values)
         if not known.any():
-            return {"mean": float("nan"), "interval": float("nan")}
+            return {"mean": float("nan"), "interval": [float("nan"), float("nan")]}
         values, share = values[known], weights[known] / weights[known].sum()
         mean = float(values @ share)
         spread = NORMAL_95 * float(np.sqrt((share**2) @ (values - mean) ** 2))
-        return {"mean": mean, "interval": spread}
+        return {"mean": mean, "interval": [mean - spread, mean + spread]}
+
+    def proportion(holds: Callable[[Episode], bool]) -> dict[str, Any]:
+        count = sum(map(holds, episodes))
+        return {"mean": count / len(episodes), "interval": wilson(count, len(episodes))}
 
     each = np.ones(len(episodes))
     return {
-        "success": summary(lambda episode: episode.survived, each),
+        "success": proportion(lambda episode: episode.survived),
         "coverage": summary(lambda episode: episode.steps / limit, each),
         "episode_steps": summary(lambda episode: episode.steps, each),
-        "fall_rate": summary(lambda episode: not episode.survived, each),
-        "diverged": summary(lambda episode: episode.diverged, each),
+        "fall_rate": proportion(lambda episode: not episode.survived),
+        "diverged": proportion(lambda episode: episode.diverged),
         "reward": summary(lambda episode: episode.reward, long),
         "joint_error_mm": summary(lambda episode: 1000.0 * episode.joint_error, long),
+        "global_joint_error_mm": summary(lambda episode: 1000.0 * episode.global_joint_error, long),
+        "speed_error": summary(lambda episode: abs(episode.speed_error), long),
+        "cost_of_transport": summary(lambda episode: episode.cost_of_transport, long),
         "activation": summary(lambda episode: episode.activation, long),
-        "steps_per_second": {"mean": float(long.sum() / sum(e.seconds for e in episodes)), "interval": 0.0},
+        "residual": summary(lambda episode: episode.residual, long),
+        "steps_per_second": {
+            "mean": float(long.sum() / sum(episode.seconds for episode in episodes)),
+            "interval": [float("nan"), float("nan")],
+        },
     }
 
 
@@ -122,8 +141,12 @@ ROWS = {  # measure -> label, unit, digits
     "fall_rate": ("ended early", "", 2),
     "diverged": ("diverged", "", 2),
     "reward": ("reward per step", "", 3),
-    "joint_error_mm": ("joint error, root-relative", "mm", 1),
+    "joint_error_mm": ("MPJPE, root-relative", "mm", 1),
+    "global_joint_error_mm": ("MPJPE, in the world", "mm", 1),
+    "speed_error": ("speed error", "m/s", 3),
+    "cost_of_transport": ("cost of transport, joint work", "", 3),
     "activation": ("mean activation", "", 3),
+    "residual": ("torque residual of the muscles", "of the torque", 3),
     "steps_per_second": ("speed, policy included", "control steps/s", 0),
 }
 
@@ -135,7 +158,8 @@ def text(result: dict[str, Any]) -> str:
     for name, (label, unit, digits) in ROWS.items():
         mean, interval = result["table"][name]["mean"], result["table"][name]["interval"]
         if np.isfinite(mean):
-            spread = f" +- {interval:.{digits}f}" if interval else ""
+            known = np.isfinite(interval).all()
+            spread = f" ({interval[0]:.{digits}f} to {interval[1]:.{digits}f})" if known else ""
             lines.append(f"  {label:<34}{mean:10.{digits}f}{spread} {unit}".rstrip())
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from musclegym.manifest import load_weights, read_manifest, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.policies.environment import made_for
 from musclegym.policies.prior_policy import SimulationNNWithPrior
+from musclegym.policies.shipped import shipped_path
 from musclegym.pretrain.kinds import model_of_kind
 from musclegym.pretrain.next_state import NextStateModel
 
@@ -24,7 +26,12 @@ SHARED = ("pi_features_extractor.", "vf_features_extractor.")  # further names o
 
 
 def save_policy(
-    path: str | Path, policy: SimulationNNWithPrior, fits: Mapping[str, Any], record: Mapping[str, Any]
+    path: str | Path,
+    policy: SimulationNNWithPrior,
+    fits: Mapping[str, Any],
+    record: Mapping[str, Any],
+    *,
+    half: bool = False,
 ) -> None:
     """Write a policy and its manifest.
 
@@ -34,8 +41,13 @@ def save_policy(
         fits: what `made_for` says of an environment that it acts in.
         record: what else the manifest is to hold; "environment_options" are the keywords that
             `gymnasium.make` needs.
+        half: store matrices as float16, at half the size.
     """
     tensors = {name: value.numpy(force=True) for name, value in weights_of(policy).items()}
+    if half:
+        tensors = {
+            name: array.astype(np.float16) if array.ndim == 2 else array for name, array in tensors.items()
+        }
     manifest = {
         "kind": "SimulationNNWithPrior",
         "format": FORMAT,
@@ -50,7 +62,7 @@ def load_policy(path: str | Path, environment: gym.Env) -> SimulationNNWithPrior
     """Read a policy, ready to act in `environment` (evaluation mode).
 
     Args:
-        path: NAME.safetensors, or the folder of a run of `musclegym train`.
+        path: name of a shipped policy, NAME.safetensors, or the folder of a run of `musclegym train`.
         environment: one that it is to act in.
 
     Raises:
@@ -88,7 +100,9 @@ def policy_options(path: str | Path) -> dict[str, Any]:
 
 
 def policy_path(path: str | Path) -> Path:
-    """Return the weights file of a policy that is named by its file or by its run folder."""
+    """Return the file of a policy, which is a shipped one's name, its file or its run folder."""
+    if (shipped := shipped_path(str(path))) is not None:
+        return shipped
     return Path(path) / "policy.safetensors" if Path(path).is_dir() else Path(path)
 
 

@@ -8,8 +8,15 @@ import torch
 from musclegym.body import load_body
 from musclegym.manifest import save_weights
 from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment
-from musclegym.policies.episodes import Episode, load_actor, run_episode, spread_phases
-from musclegym.policies.evaluate import table_of
+from musclegym.policies.episodes import (
+    Episode,
+    joint_errors,
+    load_actor,
+    run_episode,
+    speed_error,
+    spread_phases,
+)
+from musclegym.policies.evaluate import table_of, wilson
 from musclegym.policies.normaliser import CLIP, RunningNormaliser
 from musclegym.policies.policy_file import (
     load_policy,
@@ -211,7 +218,22 @@ def test_an_episode_is_the_same_twice_and_starts_on_the_reference(environment):
 
 
 def episode(steps: int, survived: bool, error: float) -> Episode:
-    return Episode(0, 0.0, steps, survived, False, 0.5, error, float("nan"), seconds=steps / 100.0)
+    nothing = float("nan")
+    return Episode(
+        0,
+        0.0,
+        steps,
+        survived,
+        False,
+        0.5,
+        joint_error=error,
+        global_joint_error=2.0 * error,
+        speed_error=-0.1,
+        cost_of_transport=0.3,
+        activation=nothing,
+        residual=nothing,
+        seconds=steps / 100.0,
+    )
 
 
 def test_the_table_weighs_episodes_for_counts_and_steps_for_means_over_time():
@@ -221,6 +243,8 @@ def test_the_table_weighs_episodes_for_counts_and_steps_for_means_over_time():
     assert table["coverage"]["mean"] == pytest.approx((1.0 + 1.0 / 3.0) / 2.0)
     assert table["episode_steps"]["mean"] == pytest.approx(200.0)
     assert table["joint_error_mm"]["mean"] == pytest.approx(0.75 * 10.0 + 0.25 * 50.0)
+    assert table["global_joint_error_mm"]["mean"] == pytest.approx(2.0 * (0.75 * 10.0 + 0.25 * 50.0))
+    assert table["speed_error"]["mean"] == pytest.approx(0.1)
     assert table["steps_per_second"]["mean"] == pytest.approx(100.0)
     assert np.isnan(table["activation"]["mean"])
 
@@ -229,7 +253,20 @@ def test_the_interval_is_that_of_a_mean():
     episodes = [episode(steps, False, 0.01) for steps in (10, 20, 30, 40)]
     deviation = np.std([10, 20, 30, 40])
     table = table_of(episodes, limit=300)
-    assert table["episode_steps"]["interval"] == pytest.approx(1.96 * deviation / np.sqrt(4))
+    half = 1.96 * deviation / np.sqrt(4)
+    assert table["episode_steps"]["interval"] == pytest.approx([25.0 - half, 25.0 + half])
+
+
+def test_the_interval_of_a_share_is_that_of_wilson_and_never_leaves_the_possible():
+    assert wilson(8, 10) == pytest.approx([0.490, 0.943], abs=5e-4)
+    assert wilson(60, 60) == pytest.approx([60.0 / (60.0 + 1.96**2), 1.0])
+    assert wilson(0, 60)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_body_on_its_reference_has_no_error(environment):
+    environment.reset(seed=0, options={"phase": 0.4})
+    assert joint_errors(environment) == pytest.approx((0.0, 0.0), abs=1e-6)
+    assert speed_error(environment) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_any_option_of_the_environment_can_be_given_by_name():

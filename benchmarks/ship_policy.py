@@ -1,0 +1,79 @@
+"""Put a trained policy among those that come with the package, with the card that it earns.
+
+    python benchmarks/ship_policy.py runs/torque walk_muscle --actuation muscle --physics-hz 480 \
+        --description "follows the walk with muscles" --recipe "torque, 240 Hz, then as it is"
+
+Its matrices are stored as float16. It is measured as it is stored, 20 episodes from spread phases for each of
+three seeds, in the environment that it will be used in, and the table becomes part of its manifest.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from musclegym.manifest import read_manifest, write_json
+from musclegym.policies.environment import EnvironmentConfig, made_for, options_of
+from musclegym.policies.episodes import open_policy
+from musclegym.policies.evaluate import EvaluateConfig, evaluate, text
+from musclegym.policies.policy_file import MADE_BY, load_policy, policy_path, save_policy
+from musclegym.policies.shipped import FOLDER
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """What is shipped, and how."""
+
+    policy: tyro.conf.Positional[Path]
+    """Run folder or file of a policy."""
+
+    name: tyro.conf.Positional[str]
+    """Name that it gets."""
+
+    description: str
+    """What it does, in a few words."""
+
+    recipe: str
+    """How it was trained, as commands or in words."""
+
+    environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=EnvironmentConfig
+    )
+    """Options that replace those it was trained with."""
+
+    episodes: int = 20
+    """Episodes per seed."""
+
+    seeds: int = 3
+    """Seeds."""
+
+
+def ship(config: ShipConfig) -> dict[str, Any]:
+    """Store a policy under its name, measure it, and write its card and results/policy_NAME.json."""
+    trained = read_manifest(policy_path(config.policy), MADE_BY)
+    environment, _ = open_policy(config.policy, config.environment)
+    policy = load_policy(config.policy, environment)
+    kept = {name: trained[name] for name in ("steps", "seconds", "seed", "prior")}
+    record = {
+        **kept,
+        "environment_options": options_of(environment),
+        "description": config.description,
+        "recipe": config.recipe,
+    }
+    path = FOLDER / f"{config.name}.safetensors"
+    save_policy(path, policy, made_for(environment), record, half=True)
+    environment.close()
+    measured = evaluate(EvaluateConfig(policy=config.name, episodes=config.episodes, seeds=config.seeds))
+    command = f"musclegym evaluate {config.name} --episodes {config.episodes} --seeds {config.seeds}"
+    scores = {"command": command, "table": measured["table"]}
+    manifest = read_manifest(path, MADE_BY)
+    write_json(path.with_suffix(".json"), {**manifest, "scores": scores})
+    write_json(RESULTS / f"policy_{config.name}.json", {"command": command, **measured})
+    return measured
+
+
+if __name__ == "__main__":
+    print(text(ship(tyro.cli(ShipConfig, description=__doc__))))
