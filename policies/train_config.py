@@ -1,7 +1,7 @@
 """Settings of `musclegym train`, from the command line, a file of settings, or a run to be resumed."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -209,7 +209,7 @@ def resumed(config: TrainConfig) -> TrainConfig:
     return replace(kept, steps=config.steps, minutes=config.minutes, schedule_steps=horizon)
 
 
-def from_arguments(args: list[str], description: str | None = None) -> TrainConfig:
+def from_arguments(args: Sequence[str], description: str | None = None) -> TrainConfig:
     """Return the settings that the command line gives, over those of the file that it names.
 
     Raises:
@@ -221,7 +221,7 @@ def from_arguments(args: list[str], description: str | None = None) -> TrainConf
     return tyro.cli(TrainConfig, args=[*given, *args], prog="musclegym train", description=description)
 
 
-def named_file(args: list[str]) -> Path | None:
+def named_file(args: Sequence[str]) -> Path | None:
     """Return the file of settings that the command line names, if it does."""
     for index, word in enumerate(args):
         name, equals, value = word.partition("=")
