@@ -1,8 +1,11 @@
 import dataclasses
 import json
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from musclegym.pretrain.pretrain_config import ModelConfig, PretrainConfig
 from musclegym.pretrain.rollout import rollout_stability
 from musclegym.pretrain.train import main, pretrain
 from musclegym.pretrain.trainer_config import TrainerConfig
+from musclegym.pretrain.training_file import FILE
 from musclegym.pretrain.validation import RolloutScore
 from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of, swinging
@@ -178,6 +182,26 @@ def test_command_in_two_processes_trains_as_in_one(tmp_path):
     assert len(curves[0]) == 50
     for one, two in zip(*curves, strict=True):
         assert two == pytest.approx(one, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_command_that_was_killed_goes_on_to_the_same_curve(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    words = ["--data", "walk", "run", "--steps", "150", "--checkpoint-minutes", "1e-9", *TINY]
+    command = [sys.executable, "-m", "musclegym", "pretrain"]
+    process = subprocess.Popen([*command, "--run", str(killed), *words], cwd=ROOT)
+    deadline = time.monotonic() + 120.0
+    while not (killed / FILE).is_file() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(random.uniform(0.0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "result.json").exists()
+    subprocess.run([*command, "--resume", str(killed)], check=True, cwd=ROOT)
+    main(["--run", str(whole), *words])
+    curves = [json.loads((run / "result.json").read_text())["curve"] for run in (whole, killed)]
+    assert len(curves[0]) == 150
+    assert curves[0] == curves[1]
 
 
 def test_folder_without_motions_is_refused(tmp_path):
