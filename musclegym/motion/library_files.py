@@ -32,9 +32,10 @@ Array32 = npt.NDArray[np.float32]
 CARRIED = ("source_fps", "cyclic", "heading", "displacement")  # what the index takes from a clip's numbers
 FORMAT = 1
 """Version of the layout of these files; a cache of another one is built anew."""
-RELEASE_AFTER = 8 * 2**20
-"""Pages of the frames stay resident until so many bytes were read [B]. The system maps whole stretches of
-64 KiB, so up to three times as much is resident."""
+RELEASE_AFTER = 24 * 2**20
+"""Pages of the frames stay resident until so many bytes were mapped [B]."""
+STRETCH = 2**16
+"""What the system maps at least around a place that is read [B]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class SavedClips:
 class FrameFile:
     """The rows of a .npy file of float32, read from disk as they are used.
 
-    The file is mapped, not loaded, and what was read is released again every 8 MiB: memory stays the same
+    The file is mapped, not loaded, and what was read is released again every 24 MiB: memory stays the same
     however large the file. It stays in the system's own cache of files as long as there is room.
     """
 
@@ -230,9 +231,9 @@ class FrameFile:
         self.rows: Array32 = np.frombuffer(self.map, dtype=kind, offset=offset).reshape(shape)
         self.read = 0
 
-    def used(self, n_bytes: int) -> None:
-        """Note that so many bytes were read, and release the pages when they are many."""
-        self.read += n_bytes
+    def used(self, n_bytes: int, places: int = 1) -> None:
+        """Note that so many bytes were read at so many places, and release the pages when they are many."""
+        self.read += max(n_bytes, places * STRETCH)
         if self.read >= RELEASE_AFTER and hasattr(mmap, "MADV_DONTNEED"):
             self.map.madvise(mmap.MADV_DONTNEED)
             self.read = 0

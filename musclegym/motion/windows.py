@@ -117,7 +117,7 @@ class FrameSource:
             self.symmetry,
             out,
         )
-        self.frames.used(out.nbytes)
+        self.frames.used(out.nbytes, places=len(first))
         return out
 
     def has(self, places: Places, frame: IntArray) -> npt.NDArray[np.bool_]:
