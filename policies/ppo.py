@@ -104,7 +104,7 @@ def prepare(config: TrainConfig) -> Prepared:
         limit=environment.spec.max_episode_steps,
         aids=make_aids(config.aids, environment),
         refinement=make_refinement(config, environment),
-        first=None if config.init is None else load_policy(config.init, environment),
+        first=load_policy(config.init, environment) if config.init and not config.resume else None,
     )
     environment.close()
     return prepared

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.evaluation import PICTURES, Evaluator
@@ -55,6 +56,9 @@ def test_a_training_keeps_the_best_policy_and_a_strip_of_each_evaluation(tmp_pat
     assert [path.stem for path in strips] == ["0000000000", "0000000128"]
     with Image.open(strips[0]) as strip:
         assert strip.height > 100
+    logs = EventAccumulator(str(tmp_path)).Reload().Tags()
+    assert "evaluation/strip" in logs["images"]
+    assert {"reward/pose", "info/torque_residual", "evaluation/score", "train/kl"} <= set(logs["scalars"])
     manifest = json.loads((tmp_path / "best.json").read_text())
     assert manifest["scores"]["evaluation"]["score"] == pytest.approx(max(scores))
     evaluator = Evaluator(OPTIONS, episodes=1)
