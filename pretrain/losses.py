@@ -77,7 +77,7 @@ class ObjectiveConfig:
     chain_share: float = 0.5
     """Share of the batch that comes from rollouts of the model itself instead of true motion."""
 
-    noise: float = 0.2
+    noise: float = 0.05
     """Noise on the true states that the network sees, as a share of what changes in a frame."""
 
     balanced: bool = True
@@ -95,7 +95,7 @@ class ObjectiveConfig:
         if self.batch < 1 or not 0 <= self.chain_share <= 1 or self.noise < 0:
             raise ValueError(
                 f"batch must be positive, chain_share in [0, 1] and noise not negative, but they are "
-                f"{self.batch}, {self.chain_share} and {self.noise}; use e.g. 64, 0.5 and 0.2"
+                f"{self.batch}, {self.chain_share} and {self.noise}; use e.g. 64, 0.5 and 0.05"
             )
         if self.chains.pool < self.chained:
             raise ValueError(
