@@ -49,7 +49,7 @@ class Episode:
     """Mean activation of the muscles; NaN where muscles do not act [-]."""
     residual: float
     """Root mean square of the torque that the muscles missed, as a share of that of the wanted one; NaN where
-    no torque was wanted of muscles [-]."""
+    no muscles acted [-]."""
     seconds: float
     """Computing time of steps and policy [s]."""
 
@@ -143,7 +143,7 @@ def run_episode(environment: gym.Env, actor: Actor, phase: float, seed: int) -> 
         speed_error=float(means[2]),
         cost_of_transport=float(last["cost_of_transport"]),
         activation=float(means[3]),
-        residual=float(missed / wanted) if wanted > 0.0 else float("nan"),
+        residual=float(missed / wanted) if wanted > 0.0 and np.isfinite(means[3]) else float("nan"),
         seconds=seconds,
     )
 
