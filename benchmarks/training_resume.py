@@ -131,7 +131,7 @@ def main() -> None:
     print("checkpoints equal bit by bit" if result["same_checkpoint"] else "checkpoints DIFFER")
     for run, table in result["evaluation"].items():
         steps = table["episode_steps"]
-        print(f"{run:>8}: mean episode {steps['mean']:.2f} +- {steps['interval']:.2f} control steps")
+        print(f"{run:>8}: mean episode {steps['mean']:.2f} control steps, 95 % interval {steps['interval']}")
     if config.json is not None:
         write_json(config.json, {"settings": config, **result, "environment": environment_record()})
 
