@@ -7,6 +7,7 @@ that differs from what the results say is an error.
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -203,9 +204,34 @@ def quickstart(result: dict[str, Any]) -> str:
     return markdown(["actuation", *QUICKSTART_COLUMNS], rows)
 
 
+def policies(*results: dict[str, Any]) -> str:
+    """Return a row for each shipped policy."""
+    rows = []
+    for result in results:
+        cells = []
+        for key, (_, digits, factor) in POLICY_COLUMNS.items():
+            mean = result["table"][key]["mean"]
+            ends = result["table"][key]["interval"]
+            low, high = (factor * (math.nan if end is None else end) for end in ends)
+            known = f"{factor * (mean or 0.0):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+            cells.append("-" if mean is None else known)
+        rows.append([f"`{result['policy']}`", *cells])
+    return markdown(["policy", *(title for title, _, _ in POLICY_COLUMNS.values())], rows)
+
+
+POLICY_COLUMNS = {  # measure -> title, digits, factor
+    "success": ("success [%]", 0, 100.0),
+    "coverage": ("coverage", 3, 1.0),
+    "joint_error_mm": ("MPJPE, root-relative [mm]", 1, 1.0),
+    "global_joint_error_mm": ("MPJPE, world [mm]", 0, 1.0),
+    "speed_error": ("speed error [m/s]", 3, 1.0),
+    "cost_of_transport": ("cost of transport", 2, 1.0),
+    "activation": ("mean activation", 3, 1.0),
+    "residual": ("residual [% of torque]", 1, 100.0),
+}
 QUICKSTART_COLUMNS = {"mean episode [control steps]": ("episode_steps", 1)}
 
-TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "throughput": ("env_throughput.json", throughput),
     "processes": ("env_throughput.json", processes),
     "rates": ("physics_rate.json", rates),
@@ -216,16 +242,19 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "muscle_network": ("muscle_nn.json", muscle_network),
     "muscle_settings": ("muscle_nn.json", muscle_settings),
     "rollouts": ("rollout_stability.json", rollouts),
+    "policies": ("policy_*.json", policies),
     "quickstart": ("quickstart.json", quickstart),
 }
+"""Name of a table -> its results, of which a pattern gives several, and what makes it of them."""
 
 
 def filled(text: str) -> str:
     """Return the README with every table made anew."""
 
     def fill(match: re.Match[str]) -> str:
-        file, make = TABLES[match[1]]
-        return f"<!-- table {match[1]} -->\n{make(json.loads((RESULTS / file).read_text()))}\n<!-- end -->"
+        pattern, make = TABLES[match[1]]
+        results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(pattern))]
+        return f"<!-- table {match[1]} -->\n{make(*results)}\n<!-- end -->"
 
     return re.sub(r"<!-- table (\w+) -->.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
