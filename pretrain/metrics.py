@@ -115,9 +115,8 @@ def frozen(joint_velocity: Array, true_joint_speed: Array, frames: int = 30) -> 
     """Tell which rollouts have stopped moving: joint speed at the end below 30 % of the data's.
 
     Args:
-        joint_velocity: shape (rollout, frame, joint dof) [rad/s].
-        true_joint_speed: mean absolute joint velocity of the clip each rollout started from, (rollout,)
-            [rad/s].
+        joint_velocity: change of the joint coordinates, shape (rollout, frame, joint dof) [rad/s].
+        true_joint_speed: mean of its size in the clip each rollout started from, (rollout,) [rad/s].
         frames: length of the end that is looked at.
     """
     return np.abs(joint_velocity[:, -frames:]).mean(axis=(1, 2)) < 0.3 * true_joint_speed

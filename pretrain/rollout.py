@@ -238,7 +238,7 @@ def alive(
 ) -> dict[str, float]:
     """Return the shares of rollouts (rollout, frame, 2 dof) that diverge or freeze, physics of the others."""
     n, everything = layout.n_dofs, np.concatenate(truth)
-    joint_speed = np.array([np.abs(truth[clip][:, n + 6 :]).mean() for clip in clips])
+    joint_speed = np.array([np.abs(moved(truth[clip][:, 6:n], fps)).mean() for clip in clips])
 
     def height(states: Array) -> Array:
         return layout.rest_height + states[..., 4]
@@ -254,7 +254,7 @@ def alive(
         height(everything),
         speed(everything),
     )
-    stopped = frozen(rollouts[..., n + 6 :], joint_speed) & ~lost
+    stopped = frozen(moved(rollouts[..., 6:n], fps), joint_speed) & ~lost
     sound = [physics(body.skeleton, states[:, :n], fps) for states in rollouts[~lost]]
     return {
         "frames": rollouts.shape[1],
@@ -264,6 +264,11 @@ def alive(
         "moving": float((~lost & ~stopped).mean()),
         **(mean_of(sound) if sound else {}),
     }
+
+
+def moved(joints: Array, fps: float) -> Array:
+    """Return how fast joint coordinates (..., frame, joint dof) change, whatever velocity a state claims."""
+    return np.diff(joints, axis=-2) * fps
 
 
 def mean_of(records: Sequence[Mapping[str, float]]) -> dict[str, float]:
