@@ -172,21 +172,23 @@ def muscle_settings(result: dict[str, Any]) -> str:
     return markdown(["oracle / MuscleNN [N m]", *columns], rows)
 
 
-def rollouts(result: dict[str, Any]) -> str:
-    """Return the prior's error over rollouts beside those of doing nothing and of going straight on."""
+def priors(result: dict[str, Any]) -> str:
+    """Return the errors of priors and baselines in rollouts, by horizon."""
+    names = [name for name in result["rollouts"]["horizons"][0] if name not in ("horizon", "starts")]
+    rows = []
+    for row in result["rollouts"]["horizons"]:
+        errors = [f"{row[name]['joint_error_mm']:.0f} / {row[name]['skill']:.2f}" for name in names]
+        rows.append([str(row["horizon"]), *errors])
+    return markdown(["frames ahead", *(name.replace("_", " ") for name in names)], rows)
+
+
+def prior_bars(result: dict[str, Any]) -> str:
+    """Return the bars that the shipped prior is held against."""
     rows = [
-        [
-            str(row["horizon"]),
-            *(
-                f"{row[name]['root_relative_error_mm']:.0f}"
-                for name in ("prior", "constant_velocity", "zero_velocity")
-            ),
-            f"{row['prior']['skill']:.2f}",
-        ]
-        for row in result["prior"]["horizons"]
+        [row["name"], f"{row['value']:.3g}", row["bar"], "holds" if row["holds"] else "fails"]
+        for row in result["bars"]
     ]
-    head = ["frames ahead", "MotionNN [mm]", "constant velocity [mm]", "zero velocity [mm]", "skill"]
-    return markdown(head, rows)
+    return markdown(["shipped MotionNN", "measured", "bar", ""], rows)
 
 
 def quickstart(result: dict[str, Any]) -> str:
@@ -241,7 +243,8 @@ TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "library": ("motion_library.json", library),
     "muscle_network": ("muscle_nn.json", muscle_network),
     "muscle_settings": ("muscle_nn.json", muscle_settings),
-    "rollouts": ("rollout_stability.json", rollouts),
+    "priors": ("prior_evaluation.json", priors),
+    "prior_bars": ("prior_evaluation.json", prior_bars),
     "policies": ("policy_*.json", policies),
     "quickstart": ("quickstart.json", quickstart),
 }
