@@ -3,7 +3,8 @@
     python benchmarks/training_curves.py walk=runs/walk turn=runs/turn
 
 Of every run the settings and every tenth point of its curve are written to
-benchmarks/results/training_curves.json. Where a run went on from another one's checkpoint, its curve contains that one's.
+benchmarks/results/training_curves.json. Where a run went on from another one's checkpoint, its curve contains
+that one's.
 """
 
 import json
