@@ -49,13 +49,13 @@ class AblationConfig:
 
     library: tyro.conf.Positional[str]
     """Cache of a motion library."""
-    steps: int = 300
+    steps: int = 240
     """Steps of each training."""
     minutes: float | None = None
     """Time of each training instead of `steps` [min]."""
     seeds: int = 2
     """Trainings of each variant."""
-    starts: int = 96
+    starts: int = 64
     """Rollouts that a training is judged by."""
     long: int = 300
     """Frames of the rollouts that are watched for whether they stay alive."""
