@@ -26,7 +26,7 @@ from musclegym.policies.policy_file import (
     weights_of,
 )
 from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
-from musclegym.pretrain.motion_nn import MotionNNConfig
+from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 
 WINDOW = MotionNNConfig().window
 
@@ -110,7 +110,7 @@ def test_encoder_gets_gradients_only_when_it_is_finetuned(environment, finetune)
     policy = make_policy(environment, finetune)
     values, log_probability, _ = policy.evaluate_actions(observations(environment, 2), torch.zeros(2, 50))
     (values.sum() + log_probability.sum()).backward()
-    assert policy.features_extractor.encoder is not None
+    assert isinstance(policy.features_extractor.encoder, MotionNN)
     gradients = [parameter.grad for parameter in policy.features_extractor.encoder.blocks.parameters()]
     assert all((gradient is not None) == finetune for gradient in gradients)
     learned = {id(parameter) for group in policy.optimizer.param_groups for parameter in group["params"]}
@@ -121,7 +121,7 @@ def test_encoder_gets_gradients_only_when_it_is_finetuned(environment, finetune)
 def test_the_encoder_is_evaluated_once_for_action_and_value(environment):
     policy = make_policy(environment)
     calls = []
-    assert policy.features_extractor.encoder is not None
+    assert isinstance(policy.features_extractor.encoder, MotionNN)
     policy.features_extractor.encoder.norm.register_forward_hook(lambda *_: calls.append(1))
     policy(observations(environment, 2))
     assert len(calls) == 1
