@@ -24,7 +24,15 @@ from matplotlib.figure import Figure
 
 from musclegym.body import Body, MuscleState, load_body
 from musclegym.charts import COLOURS, SHADE, STYLE
-from musclegym.gait import ActivePhase, heel_strikes, over_cycles, published_phases, toe_offs
+from musclegym.gait import (
+    ActivePhase,
+    PhaseAgreement,
+    heel_strikes,
+    over_cycles,
+    phase_agreement,
+    published_phases,
+    toe_offs,
+)
 from musclegym.inverse_dynamics import inverse_dynamics
 from musclegym.manifest import environment_record, write_json
 from musclegym.motion import load_motion
@@ -50,17 +58,11 @@ class Config:
 
 
 @dataclass(frozen=True)
-class SideActivity:
-    """How a muscle group of one side is active over the gait cycle."""
+class SideActivity(PhaseAgreement):
+    """How a muscle group of one side is active over the gait cycle, and how that fits its phase."""
 
     curve: list[float]
     """Activation at every hundredth of the cycle from heel strike [-]."""
-    peak_percent: float
-    """Where it is greatest [%]."""
-    peak_inside: bool
-    """Whether that is in the published phase."""
-    inside_percent: float
-    """Part of the activity, summed over the cycle, in the published phase [%]."""
 
 
 Activity = dict[str, dict[str, SideActivity]]
@@ -117,14 +119,7 @@ def thrice(time: Array, values: Array) -> tuple[Array, Array]:
 
 def judge(curve: Array, phase: ActivePhase) -> SideActivity:
     """Compare a curve over the cycle with a published phase."""
-    peak = float(SHARES[np.argmax(curve)])
-    inside = phase.contains(SHARES[:-1])
-    return SideActivity(
-        curve=curve.round(4).tolist(),
-        peak_percent=100.0 * peak,
-        peak_inside=bool(phase.contains(peak)),
-        inside_percent=100.0 * float(curve[:-1][inside].sum() / curve[:-1].sum()),
-    )
+    return SideActivity(**asdict(phase_agreement(curve, phase)), curve=curve.round(4).tolist())
 
 
 def draw(variants: Mapping[str, Activity], toe_off: Mapping[str, float], out: Path) -> None:

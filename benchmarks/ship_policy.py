@@ -3,8 +3,8 @@
     python benchmarks/ship_policy.py runs/torque walk_muscle --actuation muscle --physics-hz 480 \
         --description "follows the walk with muscles" --recipe "torque, 240 Hz, then as it is"
 
-Its matrices are stored as float16. It is measured as it is stored, 20 episodes from spread phases for each of
-three seeds, in the environment that it will be used in, and the table becomes part of its manifest.
+Its matrices are stored as float16. It is measured as it is stored, as `measure_policies.py` does it, in the
+environment that it will be used in, and the table becomes part of its manifest.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from musclegym.manifest import read_manifest, write_json
+from musclegym.manifest import read_manifest
 from musclegym.policies.environment import EnvironmentConfig, made_for, options_of
 from musclegym.policies.episodes import open_policy
-from musclegym.policies.evaluate import EvaluateConfig, evaluate, text
+from musclegym.policies.evaluate import text
 from musclegym.policies.policy_file import MADE_BY, load_policy, policy_path, save_policy
 from musclegym.policies.shipped import FOLDER
+from musclegym.policies.shipped_scores import measure_shipped
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -52,7 +53,7 @@ class ShipConfig:
 
 
 def ship(config: ShipConfig) -> dict[str, Any]:
-    """Store a policy under its name, measure it, and write its card and results/policy_NAME.json."""
+    """Store a policy under its name, measure it, and write its card and results."""
     trained = read_manifest(policy_path(config.policy), MADE_BY)
     environment, _ = open_policy(config.policy, config.environment)
     policy = load_policy(config.policy, environment)
@@ -66,13 +67,7 @@ def ship(config: ShipConfig) -> dict[str, Any]:
     path = FOLDER / f"{config.name}.safetensors"
     save_policy(path, policy, made_for(environment), record, half=True)
     environment.close()
-    measured = evaluate(EvaluateConfig(policy=config.name, episodes=config.episodes, seeds=config.seeds))
-    command = f"musclegym evaluate {config.name} --episodes {config.episodes} --seeds {config.seeds}"
-    scores = {"command": command, "table": measured["table"]}
-    manifest = read_manifest(path, MADE_BY)
-    write_json(path.with_suffix(".json"), {**manifest, "scores": scores})
-    write_json(RESULTS / f"policy_{config.name}.json", {"command": command, **measured})
-    return measured
+    return measure_shipped(config.name, RESULTS, config.episodes, config.seeds)
 
 
 if __name__ == "__main__":

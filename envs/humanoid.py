@@ -16,12 +16,12 @@ from musclegym.body import Body
 from musclegym.envs.actuator import Actuator, advance
 from musclegym.envs.aids import Aids
 from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
-from musclegym.envs.measures import INFO, step_measures
+from musclegym.envs.measures import INFO, step_measures, step_way, tracking_measures
 from musclegym.envs.observations import BOUND, View, layout_of, observe
 from musclegym.envs.page import environment_page
 from musclegym.envs.reference import Reference
 from musclegym.envs.tracking import tracking_terms
-from musclegym.envs.world import World
+from musclegym.envs.world import Pushes, World, make_option
 from musclegym.human import neutral_pose
 from musclegym.motion import Clip, Motion, load_motion
 from musclegym.rotation import Array
@@ -101,7 +101,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._renderer: Any = None
         self._start_time = 0.0
         self._steps = 0
-        self._work = np.zeros(2)  # of joints and of muscles since the start [J]
+        self._work, self._way = np.zeros(2), 0.0  # since the start: joints', muscles' [J]; root's [m]
         self.state: BodyState
 
     @property
@@ -160,6 +160,14 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._check_follows("another motion")
         self.world.motion = load_motion(motion, self.body, self.config.control_hz)
 
+    def set_pushes(self, pushes: Pushes | Mapping[str, Any] | None) -> None:
+        """Push as given from the next reset on, None for never, whatever the option `pushes` says.
+
+        Raises:
+            ValueError: if a figure breaks its rule, or a body to be pushed does not exist.
+        """
+        self.world.set_pushes(make_option(Pushes, pushes))
+
     def keep_muscle_states(self, count: int) -> None:
         """Keep the last `count` states that MuscleNN sees from now on; see `Actuator.keep_states`."""
         self.actuator.keep_states(count)
@@ -197,9 +205,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             q[6:] += self.np_random.normal(0.0, self.config.start_noise, len(q) - 6)
         self.actuator.reset(self.np_random)
         self.simulation.reset(q, qd)
-        self._work[:] = 0.0
+        self._work[:], self._way = 0.0, 0.0
         self.state = self._read_state()
-        self._start_place = self.state.joint_position[0]
         self.goal = self.task.first_goal(self.state, self.np_random)
         self._remember_start()
         self._look_ahead()
@@ -214,7 +221,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     def begin(self, action: Array32) -> None:
         """Hand an action to the actuator; the first of the three parts of `step`."""
         command = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
-        self.world.step(self.np_random)
+        self.world.step(self.np_random, self.state.facing)
         if self.aids.assistance > 0.0:
             self.aids.support(self.simulation, self.state, self._wanted_place)
         base, velocity = self._wanted if self.task.follows_motion else (self._neutral, self._stillness)
@@ -233,6 +240,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         after = self._read_state()
         diverged = not after.is_finite
         if not diverged:
+            self._way += step_way(self.state, after)
             self.state = after
         self._work += (self.state.effort.joint_work, self.state.effort.muscle_work)
         self._past.append(np.concatenate([self.state.q, self.state.qd]))
@@ -241,7 +249,9 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.goal = self.task.next_goal(self.goal, self.state, self.np_random)
         ended = self.reference is not None and self.reference.has_ended(self.time)
         info = {"reward_terms": terms, "diverged": diverged, **self._phase(), **self.world.info()}
-        info |= step_measures(self.state, self._work, self._start_place)
+        if self.reference is not None:
+            info |= tracking_measures(self.state, self._wanted[1], self._wanted_place)
+        info |= step_measures(self.state, self._work, self._way)
         self._look_ahead()
         return self._observe(), sum(terms.values()), terminated, ended, info
 

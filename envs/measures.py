@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from musclegym.body import Kinematics
 from musclegym.rotation import Array
 from musclegym.state import BodyState
 
@@ -14,7 +15,11 @@ INFO = {
     "reward_terms": "weighted reward terms by name; the reward is their sum",
     "diverged": "whether a number of the physics stopped being finite, which ends the episode",
     "phase": "where the motion is in its cycle, in [0, 1), if there is a motion [-]",
-    "cost_of_transport": "joint work since the start per body weight and way over the ground [-]",
+    "joint_error": "mean distance of the joints from the motion's, relative to the root, if there is one [m]",
+    "global_joint_error": "likewise in the world, from the motion as it is carried along each cycle [m]",
+    "speed_error": "speed of the root over the ground, less the motion's [m/s]",
+    "way": "length of the root's path over the ground since the start [m]",
+    "cost_of_transport": "joint work since the start per body weight and way [-]",
     "muscle_cost_of_transport": "muscle work since the start, likewise [-]",
     "joint_work": "absolute work of the joints in this step, sum of |torque velocity| over DoFs and time [J]",
     "muscle_work": "absolute work of the muscles in this step, sum of |force velocity| over muscles [J]",
@@ -38,17 +43,18 @@ INFO = {
 """Entries of `info` and what they are."""
 
 
-def step_measures(state: BodyState, work: Array, start: Array) -> dict[str, Any]:
+def step_measures(state: BodyState, work: Array, way: float) -> dict[str, Any]:
     """Return what a control step has cost, and which bodies touch the ground.
 
     Args:
         state: after the step.
         work: absolute work of joints and of muscles since the start, shape (2,) [J].
-        start: position of the root at the start, shape (3,) [m].
+        way: length of the root's path over the ground since the start [m].
     """
-    effort, way = state.effort, float(np.hypot(*(state.joint_position[0] - start)[[0, 2]]))
+    effort = state.effort
     joints, muscles = work / (state.weight * max(way, SHORTEST_WAY))
     return {
+        "way": way,
         "cost_of_transport": float(joints),
         "muscle_cost_of_transport": float(muscles),
         "joint_work": effort.joint_work,
@@ -60,4 +66,26 @@ def step_measures(state: BodyState, work: Array, start: Array) -> dict[str, Any]
         "saturation": effort.saturated,
         "ground_force": state.ground_force,
         "contacts": state.ground_force > 0.0,
+    }
+
+
+def step_way(before: BodyState, after: BodyState) -> float:
+    """Return how far the root has moved over the ground between two states [m]."""
+    return float(np.hypot(*(after.joint_position[0] - before.joint_position[0])[[0, 2]]))
+
+
+def tracking_measures(state: BodyState, qd: Array, wanted: Kinematics) -> dict[str, float]:
+    """Return how far a state is from the motion.
+
+    Args:
+        state: where the body is.
+        qd: the motion's velocity at the same time, shape (dof,).
+        wanted: where the bodies are then.
+    """
+    away = state.joint_position - wanted.joint_position
+    own, true = state.rotation[0] @ state.qd[3:6], wanted.joint_rotation[0] @ qd[3:6]
+    return {
+        "joint_error": float(np.linalg.norm(away - away[0], axis=1).mean()),
+        "global_joint_error": float(np.linalg.norm(away, axis=1).mean()),
+        "speed_error": float(np.hypot(own[0], own[2]) - np.hypot(true[0], true[2])),
     }

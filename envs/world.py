@@ -8,7 +8,8 @@ ground (slope, direction, roughness, wavelength, friction, noise), time to the f
 begins, its impulse, duration, body and direction, and the time to the next one. An option draws the same
 number of times whatever its ranges are; one that is off draws nothing.
 
-Directions are angles in the world from +z (ahead at the start) towards +x (left) [rad].
+Directions are angles in the world from +z (ahead at the start) towards +x (left) [rad]; with frame="heading"
+those of pushes are counted from where the body faces: 0 is ahead, pi / 2 to the left.
 """
 
 import difflib
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from inspect import signature
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from musclegym.scaling import scale_body, scale_motion
 from musclegym.simulation import Simulation
 
 Range = float | tuple[float, float]
+Frame = Literal["world", "heading"]
 Option = TypeVar("Option")
 
 ANY_DIRECTION = (0.0, 2.0 * np.pi)
@@ -111,7 +113,11 @@ class Pushes:
     bodies: tuple[str, ...] = ("Torso",)
     """Bodies that may be pushed, each as likely as the others."""
     direction: Range = ANY_DIRECTION
-    """Direction of the force in the world [rad]; by default any."""
+    """Direction of the force [rad]; by default any."""
+    frame: Frame = "world"
+    """What the direction is counted from: `world`, or the `heading` that the root has as the push begins."""
+    most: int | None = None
+    """Most pushes in an episode; None for no limit."""
 
     def __post_init__(self) -> None:
         """Check every rule."""
@@ -122,6 +128,15 @@ class Pushes:
         if isinstance(self.bodies, str) or not self.bodies:
             raise ValueError(
                 f"bodies of the pushes must be one name or more, but is {self.bodies!r}; use e.g. ('Torso',)"
+            )
+        if self.frame not in get_args(Frame):
+            raise ValueError(
+                f"frame of the pushes must be 'world' or 'heading', but is {self.frame!r}; choose one"
+            )
+        if self.most is not None and self.most < 1:
+            raise ValueError(
+                f"most, of the pushes in an episode, must be at least 1, but is {self.most!r}; None for no "
+                f"limit, or leave pushes out"
             )
 
 
@@ -185,10 +200,19 @@ class World:
         """
         self._body, self.motion, self._simulation = body, motion, simulation
         self._control_hz = control_hz
-        self.ground, self.pushes, self.variation = ground, pushes, variation
-        self._pushed = [body.skeleton.body(name) for name in pushes.bodies] if pushes else []
-        self._step = self._start = self._stop = 0
+        self.ground, self.variation = ground, variation
+        self.set_pushes(pushes)
+        self._step = self._start = self._stop = self._count = 0
         self._factors = [1.0, 1.0, 1.0]
+
+    def set_pushes(self, pushes: Pushes | None) -> None:
+        """Push as `pushes` says, None for never; to be called before a reset.
+
+        Raises:
+            ValueError: if a body to be pushed does not exist.
+        """
+        self._pushed = [self._body.skeleton.body(name) for name in pushes.bodies] if pushes else []
+        self.pushes = pushes
 
     def reset(self, rng: np.random.Generator) -> tuple[Body, Motion | None]:
         """Draw an episode's body and ground, put them into the simulation and return its body and motion."""
@@ -204,27 +228,30 @@ class World:
         elif shape is not None:
             self._simulation.set_ground(shape)
         if self.pushes is not None:
-            self._step, self._stop = 0, -1
+            self._step, self._stop, self._count = 0, -1, 0
             self._start = self._steps(rng, self.pushes.interval, 0)
         return body, motion
 
-    def step(self, rng: np.random.Generator) -> None:
-        """Begin or end a push, if it is time to."""
+    def step(self, rng: np.random.Generator, facing: float = 0.0) -> None:
+        """Begin or end a push, if it is time to; `facing` is where the root faces [rad]."""
         if self.pushes is None:
             return
         if self._step == self._stop:
             self._simulation.release()
         if self._step == self._start:
-            self._push(rng, self.pushes)
+            self._push(rng, self.pushes, facing)
         self._step += 1
 
-    def _push(self, rng: np.random.Generator, pushes: Pushes) -> None:
+    def _push(self, rng: np.random.Generator, pushes: Pushes, facing: float) -> None:
         impulse, steps = draw(rng, pushes.impulse), self._steps(rng, pushes.duration, 1)
         body, angle = self._pushed[int(rng.integers(len(self._pushed)))], draw(rng, pushes.direction)
+        angle += facing if pushes.frame == "heading" else 0.0
         force = impulse * self._control_hz / steps
         self._simulation.push(body, force * np.array([np.sin(angle), 0.0, np.cos(angle)]))
         self._stop = self._step + steps
-        self._start = self._stop + self._steps(rng, pushes.interval, 0)
+        wait = self._steps(rng, pushes.interval, 0)
+        self._count += 1
+        self._start = -1 if self._count == pushes.most else self._stop + wait
 
     def _steps(self, rng: np.random.Generator, span: Range, least: int) -> int:
         """Return a time that is drawn from a range [s] in whole control steps."""

@@ -38,6 +38,7 @@ HEAT = LinearSegmentedColormap.from_list("heat", ["#f4f5f8", "#e6a89e", "#c4232b
 """Colours of a heat map from 0 to 1; each is darker than the one before."""
 
 Curve = tuple[Sequence[float] | Array, Sequence[float] | Array]
+Band = tuple[Array, Array, Array]
 Span = tuple[float, float]
 
 
@@ -49,6 +50,7 @@ def line_chart(
     levels: Mapping[str, float] | None = None,
     logarithmic: Literal["", "y", "both"] = "",
     dashed: Mapping[str, Curve] | None = None,
+    bands: Mapping[str, Band] | None = None,
     shaded: Mapping[str, Sequence[Span]] | None = None,
     limits: Span | None = None,
 ) -> str:
@@ -61,6 +63,7 @@ def line_chart(
         levels: values to mark by dashed lines, by name.
         logarithmic: which axes are.
         dashed: curves to draw thin and dashed, each in the colour of the curve at its place, by name.
+        bands: x, lower and upper edge of areas, pale in the colour of the curve at their place, by name.
         shaded: parts of the x axis to shade, by name.
         limits: of the y axis.
     """
@@ -72,6 +75,8 @@ def line_chart(
                 axes.axvspan(*span, color=SHADE, linewidth=0.0, label=None if number else name)
         for (name, (x, y)), colour in zip(curves.items(), COLOURS, strict=False):
             axes.plot(x, y, color=colour, linewidth=1.8, label=name, marker="o" if len(x) == 1 else None)
+        for (x, low, high), colour in zip((bands or {}).values(), COLOURS, strict=False):
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0.0)
         for (name, (x, y)), colour in zip((dashed or {}).items(), COLOURS, strict=False):
             axes.plot(
                 x, y, color=colour, linewidth=1.1, linestyle=(0, (4, 2)), alpha=0.75, label=name, zorder=1.5

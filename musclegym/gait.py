@@ -20,6 +20,10 @@ SHORTEST_CYCLE = 0.4
 """Least time between two heel strikes of one foot; a sprint's cycle lasts longer [s]."""
 SHORTEST_STEP = 0.1
 """How far a foot must at least swing against the pelvis to make a step [m]."""
+AGREES = 0.7
+"""Agreement from which on activity fits a published phase; own choice [-]."""
+ACTIVE = 0.05
+"""Activation which a muscle that acts reaches at some time of the cycle; own choice [-]."""
 
 
 def foot_travel(body: Body, q: Array, segment: str) -> Array:
@@ -134,3 +138,54 @@ def published_phases() -> list[ActivePhase]:
         )
         for row in read_table("gait_phases")
     ]
+
+
+@dataclass(frozen=True)
+class PhaseAgreement:
+    """How activity over the gait cycle fits a published phase."""
+
+    peak: float
+    """Greatest activation [-]."""
+    peak_percent: float
+    """Where that is [%]."""
+    peak_inside: bool
+    """Whether that is in the published phase."""
+    inside_percent: float
+    """Part of the activity, summed over the cycle, in the published phase; NaN without activity [%]."""
+    agreement: float
+    """Probability that activity at a moment in the phase is above that at a moment outside: 1 at best, 0.5 by
+    chance, 0 where it is active at the very other times [-]."""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the peak is in the phase and the agreement 0.7 or more: both, one of them or neither.
+
+        "hardly acts" where the peak is below 0.05.
+        """
+        if self.peak < ACTIVE:
+            return "hardly acts"
+        held = self.peak_inside + (self.agreement >= AGREES)
+        return ("disagrees", "agrees in part", "agrees")[held]
+
+
+def phase_agreement(curve: Array, phase: ActivePhase) -> PhaseAgreement:
+    """Compare activity with a published phase.
+
+    The agreement is the area under the curve of a receiver operating characteristic (Hanley & McNeil 1982,
+    Radiology 143:29), from memory; it needs no threshold between on and off.
+
+    Args:
+        curve: activity at evenly spaced shares of the cycle, its end included, shape (point,) [-].
+        phase: published.
+    """
+    shares, active = np.linspace(0.0, 1.0, len(curve))[:-1], np.asarray(curve)[:-1]
+    inside = phase.contains(shares)
+    above = np.sign(active[inside][:, None] - active[~inside][None, :])
+    peak, total = float(shares[np.argmax(active)]), float(active.sum())
+    return PhaseAgreement(
+        peak=float(active.max()),
+        peak_percent=100.0 * peak,
+        peak_inside=bool(phase.contains(peak)),
+        inside_percent=100.0 * float(active[inside].sum()) / total if total > 0.0 else float("nan"),
+        agreement=float(0.5 + 0.5 * above.mean()),
+    )

@@ -65,6 +65,11 @@ class BodyState:
         """Rotation (3, 3) about the vertical that turns +z to where the root faces."""
         return heading_rotation(self.rotation[0])
 
+    @property
+    def facing(self) -> float:
+        """Where the root faces, from +z towards +x [rad]."""
+        return float(np.arctan2(self.heading[0, 2], self.heading[2, 2]))
+
     @cached_property
     def mass_share(self) -> Array:
         """Share of each body in the whole mass, shape (body,) [-]."""

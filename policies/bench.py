@@ -15,7 +15,7 @@ from musclegym.policies.environment import EnvironmentConfig, options_of
 from musclegym.policies.episodes import (
     ZERO,
     Actor,
-    joint_errors,
+    Start,
     load_actor,
     open_policy,
     play,
@@ -113,8 +113,8 @@ def policy_stability(
     errors, diverged = [], []
     for phase in tqdm(spread_phases(starts, 0), desc="bench", unit="episode", leave=False):
         error = [
-            np.nan if step["diverged"] else joint_errors(environment)[0]
-            for step in play(environment, actor, phase, 0)
+            np.nan if step["diverged"] else step["joint_error"]
+            for step in play(environment, actor, Start(phase, seed=0))
         ]
         errors.append(error)
         diverged.append(bool(np.isnan(error[-1])))

@@ -121,6 +121,28 @@ def make_workers(options: dict[str, Any], processes: int, members: int, discount
     return DiscountedMean(AdaptedVecEnv(envs, every_info=False), discount)
 
 
+def make_members(
+    options: dict[str, Any], members: int, processes: int, render_mode: str | None = None
+) -> Any:
+    """Make environments that are measured in, whose episodes start where `musclegym.policies.episodes` says.
+
+    Args:
+        options: keywords of `gymnasium.make`.
+        members: environments.
+        processes: processes that step them, at most one for each; one alone means this process.
+        render_mode: of each.
+    """
+    return gym.make_vec(
+        ENVIRONMENT_ID,
+        num_envs=members,
+        vectorization_mode="vector_entry_point",
+        processes=min(processes, members),
+        autoreset_mode="Disabled",
+        render_mode=render_mode,
+        **options,
+    )
+
+
 def options_of(environment: gym.Env) -> dict[str, Any]:
     """Return the options that an environment was made with."""
     assert environment.spec is not None

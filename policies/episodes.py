@@ -1,6 +1,5 @@
-"""Episodes of a deterministic policy from stated start phases, which measures and pictures are made of."""
+"""Episodes of a deterministic policy from stated starts, which measures and pictures are made of."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,40 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from musclegym.motion import Motion
 from musclegym.policies.environment import EnvironmentConfig, make_environment
 from musclegym.policies.policy_file import load_policy, policy_options
 
 Array32 = npt.NDArray[np.float32]
 Actor = Callable[[Array32], Array32]
-"""Maps an observation to an action."""
+"""Maps observations (..., observation) to actions (..., action)."""
 
 ZERO = "zero"
 """Name of the policy whose action is always zero: it follows the reference without correcting anything."""
+ROWS = 16
+"""Observations that a network sees at once. Its sums may run in another order for another number of them, so
+missing ones are zero: a body then moves bit by bit alike, whatever else is measured beside it."""
+MEASURED = (
+    "joint_error",
+    "global_joint_error",
+    "speed_error",
+    "mean_activation",
+    "torque_wanted",
+    "torque_residual",
+)
+"""Entries of the environment's `info` that are averaged over an episode."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How an episode begins."""
+
+    phase: float | None
+    """Where in the motion, in [0, 1); None without a motion."""
+    seed: int
+    """Of the environment."""
+    pushes: Mapping[str, Any] | None = None
+    """Pushes of this episode, as the option of this name; None leaves the environment as it is."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +51,8 @@ class Episode:
 
     seed: int
     """Seed of the start."""
-    phase: float
-    """Where in the motion it began, in [0, 1)."""
+    phase: float | None
+    """Where in the motion it began, in [0, 1); None without a motion."""
     steps: int
     """Control steps until it ended."""
     survived: bool
@@ -38,20 +62,64 @@ class Episode:
     reward: float
     """Mean reward per control step."""
     joint_error: float
-    """Mean distance of the joints from the reference, relative to the root [m]."""
+    """Mean distance of the joints from the reference, relative to the root; NaN without one [m]."""
     global_joint_error: float
     """Mean distance of the joints from the reference in the world, moved to the body each cycle [m]."""
     speed_error: float
     """Mean speed of the root over the ground, less that of the reference [m/s]."""
     cost_of_transport: float
-    """Joint work per body weight and way over the ground [-]."""
+    """Joint work per body weight and length of the root's path over the ground [-]."""
     activation: float
-    """Mean activation of the muscles; NaN where muscles do not act [-]."""
+    """Mean activation of the muscles; NaN where none was active [-]."""
     residual: float
     """Root mean square of the torque that the muscles missed, as a share of that of the wanted one; NaN where
     no muscles acted [-]."""
-    seconds: float
-    """Computing time of steps and policy [s]."""
+
+
+class Tally:
+    """What is added up while an episode happens."""
+
+    def __init__(self, start: Start) -> None:
+        """Begin an episode."""
+        self.start = start
+        self.rewards: list[float] = []
+        self._rows: list[list[float]] = []
+        self._terminated = self._diverged = False
+        self._cost = float("nan")
+
+    @property
+    def steps(self) -> int:
+        """Control steps so far."""
+        return len(self.rewards)
+
+    def add(self, reward: float, terminated: bool, info: Mapping[str, Any]) -> None:
+        """Add a control step."""
+        self.rewards.append(float(reward))
+        self._terminated, self._diverged = bool(terminated), bool(info["diverged"])
+        self._cost = float(info["cost_of_transport"])
+        if not self._diverged:
+            self._rows.append([float(info.get(name, np.nan)) for name in MEASURED])
+
+    def episode(self) -> Episode:
+        """Return what the episode came to."""
+        rows = np.array(self._rows or np.full((1, len(MEASURED)), np.nan))
+        joints, world, speed, activation = rows[:, :4].mean(axis=0)
+        wanted, missed = np.sqrt((rows[:, 4:] ** 2).mean(axis=0))
+        acted = activation > 0.0
+        return Episode(
+            seed=self.start.seed,
+            phase=self.start.phase,
+            steps=self.steps,
+            survived=not self._terminated,
+            diverged=self._diverged,
+            reward=float(np.mean(self.rewards)),
+            joint_error=float(joints),
+            global_joint_error=float(world),
+            speed_error=float(speed),
+            cost_of_transport=self._cost,
+            activation=float(activation) if acted else float("nan"),
+            residual=float(missed / wanted) if acted and wanted > 0.0 else float("nan"),
+        )
 
 
 def load_actor(policy: str | Path, environment: gym.Env) -> Actor:
@@ -63,10 +131,24 @@ def load_actor(policy: str | Path, environment: gym.Env) -> Actor:
     """
     if str(policy) == ZERO:
         assert isinstance(environment.action_space, gym.spaces.Box)
-        action = np.zeros(environment.action_space.shape, dtype=np.float32)
-        return lambda observation: action
-    network = load_policy(policy, environment)
-    return lambda observation: network.predict(observation, deterministic=True)[0]
+        shape = environment.action_space.shape
+        return lambda observation: np.zeros((*observation.shape[:-1], *shape), dtype=np.float32)
+    return actor_of(load_policy(policy, environment))
+
+
+def actor_of(network: Any) -> Actor:
+    """Return the deterministic policy of a network of stable-baselines3."""
+
+    def act(observation: Array32) -> Array32:
+        rows = observation.reshape(-1, observation.shape[-1])
+        padded = np.zeros((-(-len(rows) // ROWS) * ROWS, rows.shape[1]), dtype=np.float32)
+        padded[: len(rows)] = rows
+        parts = [
+            network.predict(part, deterministic=True)[0] for part in padded.reshape(-1, ROWS, rows.shape[1])
+        ]
+        return np.concatenate(parts)[: len(rows)].reshape(*observation.shape[:-1], -1)
+
+    return act
 
 
 def open_policy(
@@ -97,14 +179,19 @@ def spread_phases(count: int, seed: int) -> list[float]:
     return [float((number + shift) / count) for number in range(count)]
 
 
-def play(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Iterator[dict[str, Any]]:
-    """Run one episode, and give each step's `info` with "reward", "terminated", "truncated" and "action".
+def spread_starts(motion: Motion | None, count: int, seeds: int) -> list[Start]:
+    """Return `count` starts for each of the seeds 0, 1, ..., spread over the motion.
 
-    The phase says where in the motion it starts, if there is one.
+    Without a motion, each has a seed of its own instead of a phase.
     """
-    bare: Any = environment.unwrapped
-    options = {} if bare.motion is None else {"phase": phase}
-    observation, _ = environment.reset(seed=seed, options=options)
+    if motion is None:
+        return [Start(None, seed) for seed in range(count * seeds)]
+    return [Start(phase, seed) for seed in range(seeds) for phase in spread_phases(count, seed)]
+
+
+def play(environment: gym.Env, actor: Actor, start: Start) -> Iterator[dict[str, Any]]:
+    """Run one episode, and give each step's `info` with "reward", "terminated", "truncated" and "action"."""
+    observation, _ = environment.reset(seed=start.seed, options=reset_options(start))
     over = False
     while not over:
         action = actor(observation)
@@ -119,73 +206,14 @@ def play(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Iterato
         }
 
 
-def run_episode(environment: gym.Env, actor: Actor, phase: float, seed: int) -> Episode:
-    """Run one episode and measure it."""
-    rows, rewards, seconds = [], [], 0.0
-    begin, last = time.perf_counter(), {}
-    for last in play(environment, actor, phase, seed):
-        seconds += time.perf_counter() - begin
-        rewards.append(last["reward"])
-        if not last["diverged"]:
-            rows.append(measured(environment, last))
-        begin = time.perf_counter()
-    means = np.mean(rows, axis=0) if rows else np.full(6, np.nan)
-    wanted, missed = np.sqrt(means[4:])
-    return Episode(
-        seed=seed,
-        phase=phase,
-        steps=len(rewards),
-        survived=not last["terminated"],
-        diverged=bool(last["diverged"]),
-        reward=float(np.mean(rewards)),
-        joint_error=float(means[0]),
-        global_joint_error=float(means[1]),
-        speed_error=float(means[2]),
-        cost_of_transport=float(last["cost_of_transport"]),
-        activation=float(means[3]),
-        residual=float(missed / wanted) if wanted > 0.0 and np.isfinite(means[3]) else float("nan"),
-        seconds=seconds,
-    )
+def reset_options(start: Start) -> dict[str, Any]:
+    """Return the options of `reset` for a start."""
+    return {} if start.phase is None else {"phase": start.phase}
 
 
-def measured(environment: gym.Env, info: Mapping[str, Any]) -> tuple[float, ...]:
-    """Return what is averaged over the steps of an episode.
-
-    Both joint errors [m], speed less the reference's [m/s], mean activation [-], and the squares of the
-    torque that was wanted of the muscles and of what they missed of it [N^2 m^2].
-    """
-    bare: Any = environment.unwrapped
-    activation = bare.state.activation
-    return (
-        *joint_errors(environment),
-        speed_error(environment),
-        float(activation.mean()) if activation.size else float("nan"),
-        info["torque_wanted"] ** 2,
-        info["torque_residual"] ** 2,
-    )
-
-
-def joint_errors(environment: gym.Env) -> tuple[float, float]:
-    """Return the mean distance of the joints from the motion, relative to the root and in the world [m].
-
-    Args:
-        environment: during an episode; without a motion the distances are NaN.
-    """
-    bare: Any = environment.unwrapped
-    if bare.reference is None:
-        return float("nan"), float("nan")
-    wanted, _ = bare.reference.at(bare.time)
-    away = bare.state.joint_position - bare.body.kinematics(wanted).joint_position
-    relative, world = np.linalg.norm(away - away[0], axis=1), np.linalg.norm(away, axis=1)
-    return float(relative.mean()), float(world.mean())
-
-
-def speed_error(environment: gym.Env) -> float:
-    """Return the root's speed over the ground less the motion's [m/s]; NaN without a motion."""
-    bare: Any = environment.unwrapped
-    if bare.reference is None:
-        return float("nan")
-    pose, velocity = bare.reference.at(bare.time)
-    own = bare.state.rotation[0] @ bare.state.qd[3:6]
-    true = bare.body.kinematics(pose, velocity).joint_rotation[0] @ velocity[3:6]
-    return float(np.hypot(own[0], own[2]) - np.hypot(true[0], true[2]))
+def run_episode(environment: gym.Env, actor: Actor, start: Start) -> Episode:
+    """Run one episode in an environment of its own, and measure it."""
+    tally = Tally(start)
+    for step in play(environment, actor, start):
+        tally.add(step["reward"], step["terminated"], step)
+    return tally.episode()

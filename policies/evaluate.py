@@ -1,21 +1,22 @@
 """`musclegym evaluate`: measure a policy, acting without noise, from spread start phases in one table."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import tyro
-from tqdm import tqdm
 
-from musclegym.manifest import environment_record, write_json
-from musclegym.policies.environment import EnvironmentConfig, options_of
-from musclegym.policies.episodes import Actor, Episode, open_policy, run_episode, spread_phases
-
-NORMAL_95 = 1.96  # half-width of the 95 % interval of a normal distribution, in standard deviations
+from musclegym.manifest import core_count, environment_record, write_json
+from musclegym.policies.environment import EnvironmentConfig, make_members, options_of
+from musclegym.policies.episodes import Actor, Episode, open_policy, spread_starts
+from musclegym.policies.intervals import bootstrap, wilson
+from musclegym.policies.many_episodes import members_for, run_episodes
+from musclegym.policies.push_trials import DELAY, DIRECTIONS, DURATION, WATCHED, check_pushable, push_trials
+from musclegym.rotation import Array
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,18 @@ class EvaluateConfig:
     seeds: int = 1
     """Seeds; each shifts the start phases."""
 
+    pushes: bool = False
+    """Whether to find the largest push that half the episodes survive, in four directions; takes minutes."""
+
+    push_episodes: int = 20
+    """Episodes for each push that is tried, with the same start phases for all."""
+
+    push_body: Literal["Torso", "Pelvis"] = "Torso"
+    """Body that is pushed."""
+
+    workers: int = core_count()
+    """Processes that run the episodes; one alone means this one."""
+
     environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=EnvironmentConfig
     )
@@ -41,10 +54,16 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         """Check that there is something to measure."""
-        if min(self.episodes, self.seeds) < 1:
+        counts = (self.episodes, self.seeds, self.push_episodes, self.workers)
+        if min(counts) < 1:
             raise ValueError(
-                f"episodes and seeds must be at least 1, but they are {self.episodes} and {self.seeds}; use "
-                "e.g. 20 and 3"
+                f"episodes, seeds, push_episodes and workers must be at least 1, but they are {counts}; use "
+                f"e.g. 20, 3, 20 and 2"
+            )
+        if not self.pushes and (self.push_episodes, self.push_body) != (20, "Torso"):
+            raise ValueError(
+                f"push_episodes and push_body need pushes, but they are {self.push_episodes} and "
+                f"{self.push_body!r} without them; add --pushes, or leave them out"
             )
 
 
@@ -53,45 +72,77 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
     Returns:
         `policy`; `options` of the environment; `table`, for each measure its `mean` and its 95 %
-        `interval` over the episodes; `episodes`; and the record of the machine.
+        `interval` over the episodes; `pushes`, what was tried and survived, if it was asked for;
+        `episodes`; and the record of the machine.
+
+    Raises:
+        FileNotFoundError: if there is no such policy.
+        ValueError: if it was made for another environment, or an option breaks its rule.
     """
     environment, actor = open_policy(config.policy, config.environment)
-    episodes = run_episodes(environment, actor, config.episodes, config.seeds)
-    assert environment.spec is not None
-    limit = environment.spec.max_episode_steps
-    assert limit is not None
+    bare: Any = environment.unwrapped
+    if config.pushes:
+        check_pushable(environment)
+    environment.close()
+    starts = spread_starts(bare.motion, config.episodes, config.seeds)
+    members = members_for(len(starts), config.workers)
+    envs = make_members(options_of(environment), members, config.workers)
+    try:
+        begin = time.perf_counter()
+        episodes = run_episodes(envs, actor, starts)
+        rate = sum(episode.steps for episode in episodes) / (time.perf_counter() - begin)
+        pushes = push_record(envs, actor, bare, config) if config.pushes else None
+    finally:
+        envs.close()
+    unknown = float("nan")
     result = {
         "policy": config.policy,
         "options": options_of(environment),
-        "table": table_of(episodes, limit),
+        "table": {
+            **table_of(episodes, limit_of(environment)),
+            "steps_per_second": {"mean": rate, "interval": [unknown, unknown]},
+            **(push_rows(pushes) if pushes is not None else {}),
+        },
+        "pushes": pushes,
         "episodes": [asdict(episode) for episode in episodes],
         "environment": environment_record(),
     }
-    environment.close()
     if config.json is not None:
         write_json(config.json, result)
     return result
 
 
-def run_episodes(environment: gym.Env, actor: Actor, count: int, seeds: int) -> list[Episode]:
-    """Run `count` episodes for each of the seeds 0, 1, ..."""
-    starts = [(phase, seed) for seed in range(seeds) for phase in spread_phases(count, seed)]
-    return [
-        run_episode(environment, actor, phase, seed)
-        for phase, seed in tqdm(starts, desc="evaluate", unit="episode", leave=False)
-    ]
+def limit_of(environment: gym.Env) -> int:
+    """Return the control steps of a full episode."""
+    assert environment.spec is not None
+    assert environment.spec.max_episode_steps is not None
+    return environment.spec.max_episode_steps
 
 
-def wilson(count: int, of: int) -> list[float]:
-    """Return the 95 % interval [low, high] of a share, `count` of `of` (Wilson 1927, JASA 22:209)."""
-    share, square = count / of, NORMAL_95**2 / of
-    middle = (share + square / 2.0) / (1.0 + square)
-    half = np.sqrt(share * (1.0 - share) * square + square**2 / 4.0) / (1.0 + square)
-    return [float(middle - half), float(middle + half)]
+def push_record(envs: Any, actor: Actor, bare: Any, config: EvaluateConfig) -> dict[str, Any]:
+    """Return how pushes were tried, and what came of it by direction; `bare` is one of the environments."""
+    starts = spread_starts(bare.motion, config.push_episodes, seeds=1)
+    return {
+        "body": config.push_body,
+        "duration": DURATION,
+        "delay": DELAY,
+        "watched": WATCHED,
+        "directions": push_trials(envs, actor, starts, bare.metadata["render_fps"], config.push_body),
+    }
+
+
+def push_rows(pushes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows of the table about pushes [N s]."""
+    return {
+        f"push_{name}": {"mean": found["impulse"], "interval": found["interval"]}
+        for name, found in pushes["directions"].items()
+    }
 
 
 def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, Any]]:
     """Return mean and 95 % interval [low, high] of each measure over the episodes.
+
+    Shares have Wilson's interval, means that of drawing the episodes anew.
 
     Args:
         episodes: at least one.
@@ -99,15 +150,13 @@ def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, Any
     """
     long = np.array([episode.steps for episode in episodes], dtype=float)
 
-    def summary(measure: Callable[[Episode], float], weights: npt.NDArray[np.float64]) -> dict[str, Any]:
+    def summary(measure: Callable[[Episode], float], weights: Array) -> dict[str, Any]:
         values = np.array([measure(episode) for episode in episodes], dtype=float)
         known = np.isfinite(values)
         if not known.any():
             return {"mean": float("nan"), "interval": [float("nan"), float("nan")]}
-        values, share = values[known], weights[known] / weights[known].sum()
-        mean = float(values @ share)
-        spread = NORMAL_95 * float(np.sqrt((share**2) @ (values - mean) ** 2))
-        return {"mean": mean, "interval": [mean - spread, mean + spread]}
+        values, weights = values[known], weights[known]
+        return {"mean": float(np.average(values, weights=weights)), "interval": bootstrap(values, weights)}
 
     def proportion(holds: Callable[[Episode], bool]) -> dict[str, Any]:
         count = sum(map(holds, episodes))
@@ -116,7 +165,7 @@ def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, Any
     each = np.ones(len(episodes))
     return {
         "success": proportion(lambda episode: episode.survived),
-        "coverage": summary(lambda episode: episode.steps / limit, each),
+        "coverage": summary(lambda episode: 1.0 if episode.survived else episode.steps / limit, each),
         "episode_steps": summary(lambda episode: episode.steps, each),
         "fall_rate": proportion(lambda episode: not episode.survived),
         "diverged": proportion(lambda episode: episode.diverged),
@@ -127,10 +176,6 @@ def table_of(episodes: Sequence[Episode], limit: int) -> dict[str, dict[str, Any
         "cost_of_transport": summary(lambda episode: episode.cost_of_transport, long),
         "activation": summary(lambda episode: episode.activation, long),
         "residual": summary(lambda episode: episode.residual, long),
-        "steps_per_second": {
-            "mean": float(long.sum() / sum(episode.seconds for episode in episodes)),
-            "interval": [float("nan"), float("nan")],
-        },
     }
 
 
@@ -148,6 +193,7 @@ ROWS = {  # measure -> label, unit, digits
     "activation": ("mean activation", "", 3),
     "residual": ("torque residual of the muscles", "of the torque", 3),
     "steps_per_second": ("speed, policy included", "control steps/s", 0),
+    **{f"push_{name}": (f"push survived, to the {name}", "N s", 0) for name in DIRECTIONS},
 }
 
 
@@ -156,6 +202,8 @@ def text(result: dict[str, Any]) -> str:
     options = ", ".join(f"{name}={value}" for name, value in result["options"].items())
     lines = [f"{result['policy']} ({options or 'default options'}), {len(result['episodes'])} episodes"]
     for name, (label, unit, digits) in ROWS.items():
+        if name not in result["table"]:
+            continue
         mean, interval = result["table"][name]["mean"], result["table"][name]["interval"]
         if np.isfinite(mean):
             known = np.isfinite(interval).all()

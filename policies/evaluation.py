@@ -1,20 +1,21 @@
 """Evaluations during a training: the policy without noise and without aids, in numbers and in pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from musclegym.muscle.network import Array32
-from musclegym.policies.environment import make_environment
-from musclegym.policies.episodes import Actor, play, run_episode, spread_phases
+from musclegym.policies.environment import make_members
+from musclegym.policies.episodes import actor_of, spread_starts
 from musclegym.policies.evaluate import table_of
+from musclegym.policies.many_episodes import run_episodes
 from musclegym.policies.prior_policy import SimulationNNWithPrior
-from musclegym.policies.replay import picture
+from musclegym.policies.replay import scaled
 
 PICTURES, EVERY = 10, 6
 """Pictures of a strip, and control steps from one to the next: 2 s of the default 30 Hz."""
@@ -35,12 +36,12 @@ class Evaluation:
 
 
 class Evaluator:
-    """Episodes of a policy in an environment of its own, from spread start phases."""
+    """Episodes of a policy in environments of its own, from spread start phases."""
 
     def __init__(self, options: Mapping[str, Any], episodes: int) -> None:
-        """Make the environment with keywords of `gymnasium.make`."""
-        self.environment = make_environment(dict(options), "rgb_array")
-        self.episodes = episodes
+        """Make the environments with keywords of `gymnasium.make`; they step in this process."""
+        self.envs = make_members(dict(options), episodes, 1, "rgb_array")
+        self.starts = spread_starts(self.envs.call_some([0], "motion")[0], episodes, seeds=1)
 
     def evaluate(self, policy: SimulationNNWithPrior, weights: Mapping[str, Array32] | None) -> Evaluation:
         """Measure a policy.
@@ -49,46 +50,42 @@ class Evaluator:
             policy: acts without noise.
             weights: of MuscleNN where it has been refined.
         """
-        bare: Any = self.environment.unwrapped
         if weights is not None:
-            bare.set_muscle_weights(weights)
-
-        def act(observation: Any) -> Any:
-            return policy.predict(observation, deterministic=True)[0]
-
-        phases = spread_phases(self.episodes, seed=0)
-        episodes = [run_episode(self.environment, act, phase, seed=0) for phase in phases]
-        assert self.environment.spec is not None
-        limit = self.environment.spec.max_episode_steps or max(episode.steps for episode in episodes)
+            self.envs.call_some([0], "set_muscle_weights", weights)
+        strip = Strip(lambda member: self.envs.call_some([member], "render")[0])
+        episodes = run_episodes(self.envs, actor_of(policy), self.starts, watch=strip.look)
+        limit = self.envs.spec.max_episode_steps or max(episode.steps for episode in episodes)
         table = table_of(episodes, limit)
         means = {name: table[name]["mean"] for name in MEASURES if np.isfinite(table[name]["mean"])}
         score = float(np.mean([episode.reward * min(1.0, episode.steps / limit) for episode in episodes]))
-        return Evaluation({**means, "score": score}, film_strip(self.environment, act, phases[0]))
+        return Evaluation({**means, "score": score}, strip.image())
 
     def close(self) -> None:
-        """Free the physics world."""
-        self.environment.close()
+        """Free the physics worlds."""
+        self.envs.close()
 
 
-def film_strip(environment: gym.Env, actor: Actor, phase: float) -> Image.Image:
-    """Return pictures of the beginning of an episode, the middle of each, from left to right.
+class Strip:
+    """Pictures of the beginning of the first episode, the middle of each, from left to right."""
 
-    Args:
-        environment: with render_mode "rgb_array".
-        actor: what acts.
-        phase: where in the motion to begin.
-    """
-    pictures = []
-    for number, _ in enumerate(play(environment, actor, phase, seed=0)):
-        if number % EVERY == 0:
-            image = picture(environment, WIDTH)
-            pictures.append(image.crop((round(LEFT * WIDTH), 0, round(RIGHT * WIDTH), image.height)))
-        if len(pictures) == PICTURES:
-            break
-    strip = Image.new("RGB", (sum(image.width for image in pictures), pictures[0].height))
-    for number, image in enumerate(pictures):
-        strip.paste(image, (number * image.width, 0))
-    return strip
+    def __init__(self, render: Callable[[int], npt.NDArray[np.uint8]]) -> None:
+        """Begin without pictures; `render` gives that of a member."""
+        self._render = render
+        self._pictures: list[Image.Image] = []
+
+    def look(self, number: int, member: int, steps: int) -> None:
+        """Take a picture, if it is time to; a watcher of `run_episodes`."""
+        if number == 0 and (steps - 1) % EVERY == 0 and len(self._pictures) < PICTURES:
+            image = scaled(self._render(member), WIDTH)
+            self._pictures.append(image.crop((round(LEFT * WIDTH), 0, round(RIGHT * WIDTH), image.height)))
+
+    def image(self) -> Image.Image:
+        """Return the pictures that were taken, of which there must be one."""
+        pictures = self._pictures
+        strip = Image.new("RGB", (sum(image.width for image in pictures), pictures[0].height))
+        for number, image in enumerate(pictures):
+            strip.paste(image, (number * image.width, 0))
+        return strip
 
 
 def save_strip(folder: Path, steps: int, strip: Image.Image) -> None:

@@ -212,7 +212,11 @@ def train_policy(config: QuickstartConfig) -> dict[str, Any]:
 def measured(config: QuickstartConfig, policy: str) -> dict[str, Any]:
     """Measure a policy as trained, and through the muscles."""
     return {
-        name: evaluate(EvaluateConfig(policy=policy, episodes=config.episodes, environment=environment))
+        name: evaluate(
+            EvaluateConfig(
+                policy=policy, episodes=config.episodes, environment=environment, workers=config.workers
+            )
+        )
         for name, environment in {"torque": config.torque, "muscle": config.muscle}.items()
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy as np
 
 from musclegym.body import Body
 from musclegym.gait import heel_strikes, over_cycles
+from musclegym.gait_steps import SIDES
 from musclegym.rotation import Array
-
-SIDES = ("left", "right")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,8 @@ class Recording:
     """Of the muscles, shape (step, muscle); (step, 0) where muscles do not act [-]."""
     foot_force: Array
     """Vertical force of the ground on the left and on the right foot, shape (step, 2) [N]."""
+    action: Array
+    """Of the policy, shape (step, action) [-]."""
     measures: Mapping[str, Array]
     """Numbers in the environment's `info` by name, shape (step,)."""
 
@@ -46,22 +48,56 @@ class Recording:
 
     @property
     def distance(self) -> float:
-        """Way of the root over the ground, from the first to the last step [m]."""
-        return float(np.hypot(*(self.q[-1] - self.q[0])[[3, 5]]))
+        """Length of the root's path over the ground, from the first to the last step [m]."""
+        return float(np.hypot(*np.diff(self.q[:, [3, 5]], axis=0).T).sum())
 
-    def strikes(self, side: str) -> Array:
-        """Return the heel strikes of a foot, shape (strike,) [s]; see `musclegym.gait`."""
-        feet = {"TalusL", "TalusR"} <= set(self.body.body_names)
-        return heel_strikes(self.body, self.time, self.q, side) if feet else np.zeros(0)
+    @property
+    def speed(self) -> float:
+        """Mean speed of the root along its path over the ground [m/s]."""
+        return self.distance / max(float(self.time[-1] - self.time[0]), self.step_time)
 
-    def mean_cycle(self, values: Array, side: str) -> Array:
-        """Return values (step, ...) over a foot's cycle, averaged over cycles, shape (101, ...)."""
-        return over_cycles(self.time, values, self.strikes(side)).mean(axis=0)
+    @property
+    def has_feet(self) -> bool:
+        """Whether the body has the ankles that steps are told by."""
+        return {"TalusL", "TalusR"} <= set(self.body.body_names)
+
+    @cached_property
+    def strikes(self) -> dict[str, Array]:
+        """Heel strikes of each foot, shape (strike,) [s]; see `musclegym.gait`."""
+        return self._strikes_of(self.q)
+
+    @cached_property
+    def motion_strikes(self) -> dict[str, Array]:
+        """Likewise of the motion that was followed; none without one."""
+        return self._strikes_of(self.q[:0] if self.reference is None else self.reference)
+
+    def _strikes_of(self, q: Array) -> dict[str, Array]:
+        known = self.has_feet and len(q) > 0
+        nothing = np.zeros(0)
+        return {side: heel_strikes(self.body, self.time, q, side) if known else nothing for side in SIDES}
+
+    def over_cycles(self, values: Array, side: str, *, motion: bool = False) -> Array:
+        """Return values (step, ...) over each cycle of a foot, of the body's or of the motion's own strikes.
+
+        Returns:
+            Shape (cycle, 101, ...).
+        """
+        return over_cycles(self.time, values, (self.motion_strikes if motion else self.strikes)[side])
 
     @property
     def cycles(self) -> dict[str, int]:
         """Number of whole gait cycles of each foot."""
-        return {side: max(0, len(self.strikes(side)) - 1) for side in SIDES}
+        return {side: max(0, len(strikes) - 1) for side, strikes in self.strikes.items()}
+
+    @property
+    def walks(self) -> bool:
+        """Whether each foot makes a whole gait cycle."""
+        return min(self.cycles.values()) > 0
+
+    @property
+    def motion_walks(self) -> bool:
+        """Whether each foot of the followed motion does."""
+        return min(map(len, self.motion_strikes.values())) > 1
 
 
 class Recorder:
@@ -83,6 +119,7 @@ class Recorder:
                 "reference": wanted,
                 "activation": bare.state.activation,
                 "force": bare.state.ground_force,
+                "action": info["action"],
                 "measures": {name: float(value) for name, value in info.items() if isinstance(value, Real)},
             }
         )
@@ -100,6 +137,7 @@ class Recorder:
             reference=None if self._rows[0]["reference"] is None else np.array(columns["reference"]),
             activation=np.array(columns["activation"]),
             foot_force=np.stack([force[:, chosen].sum(axis=1) for chosen in feet], axis=1),
+            action=np.array(columns["action"]),
             measures={
                 name: np.array([row[name] for row in columns["measures"]]) for name in columns["measures"][0]
             },

@@ -9,13 +9,16 @@ from typing import Annotated, Any
 import gymnasium as gym
 import imageio_ffmpeg
 import numpy as np
+import numpy.typing as npt
 import tyro
 from PIL import Image
 from tqdm import tqdm
 
+from musclegym.manifest import environment_record, write_json
 from musclegym.motion import clip_of, write_bvh
-from musclegym.policies.environment import EnvironmentConfig
-from musclegym.policies.episodes import Actor, open_policy, play
+from musclegym.policies.environment import EnvironmentConfig, options_of
+from musclegym.policies.episodes import Actor, Start, open_policy, play
+from musclegym.policies.gait_numbers import gait_record
 from musclegym.policies.recording import Recorder, Recording
 from musclegym.policies.replay_page import write_page
 
@@ -37,6 +40,10 @@ class ReplayConfig:
 
     bvh: bool = False
     """Whether to write the body's motion beside it, with the ending .bvh, for Blender and other programs."""
+
+    json: Path | None = None
+    """File that receives the numbers of the gait: steps, joint angles, muscles beside published activity, and
+    jitter."""
 
     phase: float = 0.0
     """Where in the motion to begin, in [0, 1)."""
@@ -107,6 +114,10 @@ def replay(config: ReplayConfig) -> int:
     frames, recording = film(environment, actor, config.phase, config.seed, steps, config.every, config.width)
     environment.close()
     save_animation(config.out, frames, config.every / control_hz)
+    if config.json is not None:
+        told = {"policy": config.policy, "options": options_of(environment), "phase": config.phase}
+        told |= {"seed": config.seed, "control_steps": len(recording.time), "speed": recording.speed}
+        write_json(config.json, {**told, **gait_record(recording), "environment": environment_record()})
     if config.page:
         title = f"Replay of {config.policy}"
         write_page(config.out.with_suffix(".html"), recording, title, config.out)
@@ -133,19 +144,20 @@ def film(
     Returns:
         The frames, and the states until the episode ended or `steps` were done.
     """
-    frames, recorder = [], Recorder(environment)
-    episode: Iterator[dict[str, Any]] = islice(play(environment, actor, phase, seed), steps)
+    frames, recorder, bare = [], Recorder(environment), environment.unwrapped
+    start = Start(None if bare.motion is None else phase, seed)  # type: ignore[attr-defined]
+    episode: Iterator[dict[str, Any]] = islice(play(environment, actor, start), steps)
     for number, info in enumerate(tqdm(episode, total=steps, desc="replay", unit="step", leave=False)):
         recorder.note(info)
         if number % every == 0:
-            frames.append(picture(environment, width))
+            pixels = environment.render()
+            assert isinstance(pixels, np.ndarray)
+            frames.append(scaled(pixels, width))
     return frames, recorder.recording()
 
 
-def picture(environment: gym.Env, width: int) -> Image.Image:
-    """Return the environment's present picture, scaled to a width [pixel]."""
-    pixels = environment.render()
-    assert isinstance(pixels, np.ndarray)
+def scaled(pixels: npt.NDArray[np.uint8], width: int) -> Image.Image:
+    """Return a picture (height, width, 3) scaled to a width [pixel]."""
     image = Image.fromarray(pixels)
     return image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.environment import EnvironmentConfig, make_environment
 from musclegym.policies.evaluation import PICTURES, Evaluator
 from musclegym.policies.policy_file import load_policy
 from musclegym.policies.ppo import train
@@ -26,7 +26,7 @@ def evaluator():
 
 
 def test_an_evaluation_is_the_same_twice_and_pictures_the_beginning(evaluator):
-    spaces = evaluator.environment.observation_space, evaluator.environment.action_space
+    spaces = evaluator.envs.single_observation_space, evaluator.envs.single_action_space
     policy = SimulationNNWithPrior(*spaces, lambda _: 0.0)
     first, second = (evaluator.evaluate(policy, None) for _ in range(2))
     assert first.numbers == second.numbers
@@ -62,6 +62,6 @@ def test_a_training_keeps_the_best_policy_and_a_strip_of_each_evaluation(tmp_pat
     manifest = json.loads((tmp_path / "best.json").read_text())
     assert manifest["scores"]["evaluation"]["score"] == pytest.approx(max(scores))
     evaluator = Evaluator(OPTIONS, episodes=1)
-    best = load_policy(tmp_path / "best.safetensors", evaluator.environment)
+    best = load_policy(tmp_path / "best.safetensors", make_environment(OPTIONS))
     assert evaluator.evaluate(best, None).numbers["score"] == pytest.approx(max(scores))
     evaluator.close()

@@ -10,13 +10,16 @@ from musclegym.manifest import save_weights
 from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment
 from musclegym.policies.episodes import (
     Episode,
-    joint_errors,
+    Start,
+    actor_of,
     load_actor,
+    play,
     run_episode,
-    speed_error,
     spread_phases,
+    spread_starts,
 )
-from musclegym.policies.evaluate import table_of, wilson
+from musclegym.policies.evaluate import EvaluateConfig, evaluate, table_of
+from musclegym.policies.intervals import bootstrap, wilson
 from musclegym.policies.normaliser import CLIP, RunningNormaliser
 from musclegym.policies.policy_file import (
     load_policy,
@@ -210,7 +213,7 @@ def test_start_phases_are_evenly_spread_and_shift_with_the_seed(count):
 
 def test_an_episode_is_the_same_twice_and_starts_on_the_reference(environment):
     actor = load_actor("zero", environment)
-    first, second = (run_episode(environment, actor, phase=0.3, seed=0) for _ in range(2))
+    first, second = (run_episode(environment, actor, Start(0.3, seed=0)) for _ in range(2))
     assert (first.steps, first.reward, first.joint_error) == (second.steps, second.reward, second.joint_error)
     assert not first.diverged
     assert 0.0 < first.reward <= 1.0
@@ -232,7 +235,6 @@ def episode(steps: int, survived: bool, error: float) -> Episode:
         cost_of_transport=0.3,
         activation=nothing,
         residual=nothing,
-        seconds=steps / 100.0,
     )
 
 
@@ -245,16 +247,33 @@ def test_the_table_weighs_episodes_for_counts_and_steps_for_means_over_time():
     assert table["joint_error_mm"]["mean"] == pytest.approx(0.75 * 10.0 + 0.25 * 50.0)
     assert table["global_joint_error_mm"]["mean"] == pytest.approx(2.0 * (0.75 * 10.0 + 0.25 * 50.0))
     assert table["speed_error"]["mean"] == pytest.approx(0.1)
-    assert table["steps_per_second"]["mean"] == pytest.approx(100.0)
     assert np.isnan(table["activation"]["mean"])
 
 
-def test_the_interval_is_that_of_a_mean():
-    episodes = [episode(steps, False, 0.01) for steps in (10, 20, 30, 40)]
-    deviation = np.std([10, 20, 30, 40])
-    table = table_of(episodes, limit=300)
-    half = 1.96 * deviation / np.sqrt(4)
-    assert table["episode_steps"]["interval"] == pytest.approx([25.0 - half, 25.0 + half])
+def test_the_interval_of_many_values_is_that_of_their_mean():
+    values = np.random.default_rng(3).normal(5.0, 2.0, 400)
+    half = 1.96 * np.std(values) / np.sqrt(400)
+    wanted = [np.mean(values) - half, np.mean(values) + half]
+    assert bootstrap(values, np.ones(400)) == pytest.approx(wanted, abs=0.05 * half)
+
+
+def test_the_interval_of_two_values_holds_both():
+    """A quarter of the draws has one of them twice."""
+    assert bootstrap(np.array([0.2, 1.0]), np.ones(2)) == [0.2, 1.0]
+    assert bootstrap(np.array([0.2, 1.0]), np.array([1.0, 3.0])) == [0.2, 1.0]
+    assert bootstrap(np.array([0.7]), np.ones(1)) == [0.7, 0.7]
+
+
+def test_coverage_and_its_interval_never_leave_the_possible():
+    falls = [episode(300, True, 0.01)] * 19 + [episode(30, False, 0.01)]
+    mean, interval = (table_of(falls, limit=300)["coverage"][name] for name in ("mean", "interval"))
+    assert mean == pytest.approx(1.0 - 0.9 / 20.0)
+    assert 0.8 < interval[0] < mean < interval[1] == 1.0
+    assert table_of(falls[:19], limit=300)["coverage"]["interval"] == [1.0, 1.0]
+
+
+def test_an_episode_that_outlives_its_motion_covers_all_of_it():
+    assert table_of([episode(60, True, 0.01)], limit=300)["coverage"]["mean"] == 1.0
 
 
 def test_the_interval_of_a_share_is_that_of_wilson_and_never_leaves_the_possible():
@@ -263,10 +282,60 @@ def test_the_interval_of_a_share_is_that_of_wilson_and_never_leaves_the_possible
     assert wilson(0, 60)[0] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_body_on_its_reference_has_no_error(environment):
-    environment.reset(seed=0, options={"phase": 0.4})
-    assert joint_errors(environment) == pytest.approx((0.0, 0.0), abs=1e-6)
-    assert speed_error(environment) == pytest.approx(0.0, abs=1e-6)
+def test_starts_without_a_motion_differ_by_their_seeds():
+    starts = spread_starts(None, count=2, seeds=2)
+    assert [(start.phase, start.seed) for start in starts] == [(None, seed) for seed in range(4)]
+
+
+def test_errors_of_a_step_are_those_of_body_and_motion_at_its_end(environment):
+    bare = environment.unwrapped
+    step = next(play(environment, load_actor("zero", environment), Start(0.4, seed=0)))
+    q, qd = bare.reference.at(bare.time)
+    wanted = bare.body.kinematics(q, qd)
+    away = bare.state.joint_position - wanted.joint_position
+    assert step["global_joint_error"] == pytest.approx(np.linalg.norm(away, axis=1).mean())
+    assert step["joint_error"] == pytest.approx(np.linalg.norm(away - away[0], axis=1).mean())
+    assert 0.0 < step["joint_error"] < 0.05
+    pelvis = (wanted.com_velocity - np.cross(wanted.angular_velocity, wanted.com - wanted.joint_position))[0]
+    own = (bare.state.rotation[0] @ bare.state.qd[3:6])[[0, 2]]
+    assert step["speed_error"] == pytest.approx(np.hypot(*own) - np.hypot(*pelvis[[0, 2]]))
+
+
+def test_a_network_acts_alike_whatever_it_sees_beside(environment):
+    torch.manual_seed(0)
+    policy = make_policy(environment, encoder=False)
+    for parameter in policy.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    act, seen = actor_of(policy), observations(environment, 21).numpy()
+    together = act(seen)
+    assert together.shape == (21, 50)
+    alone = np.stack([act(one) for one in seen])
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_allclose(alone, policy.predict(seen, deterministic=True)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [{"episodes": 0}, {"seeds": 0}, {"workers": 0}, {"push_episodes": 0}])
+def test_an_evaluation_of_nothing_is_refused(given):
+    with pytest.raises(ValueError, match=r"at least 1, but they are .* use e\.g\. 20, 3, 20 and 2"):
+        EvaluateConfig("zero", **given)
+
+
+@pytest.mark.parametrize("given", [{"push_episodes": 5}, {"push_body": "Pelvis"}])
+def test_settings_of_pushes_without_pushes_are_refused(given):
+    with pytest.raises(ValueError, match="add --pushes, or leave them out"):
+        EvaluateConfig("zero", **given)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (EnvironmentConfig(actuation="torque", motion="getup_facedown"), "motion 'getup_facedown' does not"),
+        (EnvironmentConfig(actuation="torque", env=("pushes.impulse=3.0",)), "without other pushes"),
+    ],
+)
+def test_pushes_where_they_would_not_say_what_is_survived_are_refused(environment, message: str):
+    with pytest.raises(ValueError, match=message):
+        evaluate(EvaluateConfig("zero", environment=environment, pushes=True, workers=1))
 
 
 def test_any_option_of_the_environment_can_be_given_by_name():

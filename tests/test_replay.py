@@ -1,7 +1,9 @@
 """Films of episodes, recordings of what happened in them, and the page of plots."""
 
+import json
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,9 +15,12 @@ from gymnasium.wrappers import RecordVideo
 from PIL import Image
 
 import musclegym
+from musclegym.gait import PhaseAgreement
 from musclegym.motion import load_motion, read_motion
 from musclegym.motion.body_clip import poses_of
 from musclegym.policies.environment import EnvironmentConfig
+from musclegym.policies.gait_numbers import fast_share, gait_record, jerk
+from musclegym.policies.gait_page import verdicts
 from musclegym.policies.recording import Recording
 from musclegym.policies.replay import ReplayConfig, replay, save_animation
 from musclegym.policies.replay_page import write_page
@@ -55,7 +60,8 @@ def walked(human, seconds: float, muscles: bool = True) -> Recording:
     phase = time / motion.duration % 1.0
     force = np.stack([phase < 0.5, phase >= 0.5], axis=1) * human.skeleton.total_mass * human.gravity
     activation = np.tile(phase[:, None], (1, human.n_muscles)) if muscles else np.zeros((len(time), 0))
-    return Recording(human, time, q, q, activation, force, {"joint_work": np.full(len(time), 2.0)})
+    action = np.zeros((len(time), 50))
+    return Recording(human, time, q, q, activation, force, action, {"joint_work": np.full(len(time), 2.0)})
 
 
 def frames(colours: tuple[str, ...], size: tuple[int, int] = (64, 48)) -> list[Image.Image]:
@@ -102,9 +108,14 @@ def test_replay_makes_a_film_of_the_body_and_a_page(tmp_path):
 
 
 def test_an_episode_without_a_motion_is_filmed_too(tmp_path):
-    out = tmp_path / "stand.gif"
+    out, numbers = tmp_path / "stand.gif", tmp_path / "stand.json"
     stand = EnvironmentConfig(actuation="torque", task="stand")
-    assert replay(ReplayConfig("zero", out=out, seconds=0.1, width=160, environment=stand)) == 3
+    config = ReplayConfig("zero", out=out, json=numbers, seconds=0.1, width=160, environment=stand)
+    assert replay(config) == 3
+    record = json.loads(numbers.read_text())
+    assert (record["policy"], record["control_steps"]) == ("zero", 3)
+    assert record["cycles"] == {"left": 0, "right": 0}
+    assert (record["angles"], record["muscles"], record["jitter"]["motion_jerk"]) == ({}, {}, None)
     text = out.with_suffix(".html").read_text(encoding="utf-8")
     assert "Knee flexion" in text
     assert "left, motion" not in text
@@ -161,12 +172,82 @@ def test_slope_push_and_ghost_become_options_of_the_environment():
 def test_a_recorded_walk_has_whole_cycles_of_both_feet(human):
     walk = walked(human, 4.0)
     assert min(walk.cycles.values()) >= 1
-    assert walk.distance == pytest.approx(walk.q[-1, 5] - walk.q[0, 5], rel=0.01)
+    assert walk.distance == pytest.approx(walk.q[-1, 5] - walk.q[0, 5], rel=0.05)  # the pelvis sways
+    assert walk.speed == pytest.approx(walk.distance / (walk.time[-1] - walk.time[0]))
     knee = walk.q[:, human.dof_names.index("TibiaL")]
-    cycle = walk.mean_cycle(knee, "left")
-    assert cycle.shape == (101,)
+    cycles = walk.over_cycles(knee, "left")
+    assert cycles.shape == (walk.cycles["left"], 101)
+    cycle = cycles.mean(axis=0)
     assert 0.6 < np.argmax(cycle) / 100.0 < 0.85  # the knee bends most in swing
     assert cycle[0] == pytest.approx(cycle[-1], abs=0.1)
+
+
+def test_who_turns_has_gone_the_way_along_the_turn(human):
+    circle = walked(human, 2.0)
+    angle = np.linspace(0.0, 2.0 * np.pi, len(circle.time))
+    circle.q[:, 3], circle.q[:, 5] = 2.0 * np.cos(angle), 2.0 * np.sin(angle)
+    assert circle.distance == pytest.approx(2.0 * np.pi * 2.0, rel=1e-3)
+
+
+def test_who_follows_the_motion_exactly_walks_as_it_does(human):
+    record = gait_record(walked(human, 4.0))
+    assert record["steps"]["policy"] == record["steps"]["motion"]
+    assert set(record["angles"]) == {
+        "hip flexion",
+        "knee flexion",
+        "ankle dorsiflexion",
+        "elbow flexion",
+        "shoulder flexion",
+    }
+    for sides in record["angles"].values():
+        for found in sides.values():
+            assert found["difference"] == pytest.approx(0.0, abs=1e-9)
+            assert found["correlation"] == pytest.approx(1.0)
+    assert record["jitter"]["jerk"] == record["jitter"]["motion_jerk"] > 0.0
+    assert np.isnan(record["jitter"]["action_fast_share"])  # it never changes
+    assert len(record["muscles"]) == 16
+
+
+def test_a_limp_shows_in_the_angles_beside_the_motion(human):
+    limp = walked(human, 4.0)
+    q = limp.q.copy()
+    q[:, human.dof_names.index("TibiaL")] *= 0.5
+    angles = gait_record(replace(limp, q=q))["angles"]["knee flexion"]
+    assert angles["left"]["range"] == pytest.approx(0.5 * angles["left"]["motion_range"], rel=0.02)
+    assert angles["right"]["range"] == pytest.approx(angles["right"]["motion_range"])
+
+
+def test_jerk_is_the_third_derivative_of_the_joint_angles(human):
+    """A sine of amplitude a and angular frequency w has a third derivative of RMS a w^3 / sqrt 2."""
+    time = np.arange(0.0, 2.0, 0.001)
+    q = np.zeros((len(time), human.n_dofs))
+    q[:, human.dof_names.index("TibiaL")] = 0.3 * np.sin(4.0 * np.pi * time)
+    wanted = 0.3 * (4.0 * np.pi) ** 3 / np.sqrt(2.0) / np.sqrt(50)  # one of 50 joint coordinates moves
+    assert jerk(human, q, 0.001) == pytest.approx(wanted, rel=1e-3)
+    assert np.isnan(jerk(human, q[:3], 0.001))
+
+
+def test_the_fast_share_is_what_lies_above_six_hertz():
+    time = np.arange(0.0, 10.0, 1.0 / 30.0)[:, None]
+    slow, fast = 3.0 * np.sin(2.0 * np.pi * 2.0 * time), np.sin(2.0 * np.pi * 9.0 * time)
+    assert fast_share(slow, 1.0 / 30.0) == pytest.approx(0.0, abs=1e-4)
+    assert fast_share(slow + fast, 1.0 / 30.0) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_muscles_are_named_by_how_they_fit_their_phases():
+    fits = {
+        "soleus_left": PhaseAgreement(0.3, 43.0, True, 80.0, 0.9),
+        "soleus_right": PhaseAgreement(0.3, 43.0, True, 80.0, 0.6),
+        "rectus_femoris_left": PhaseAgreement(0.3, 10.0, False, 5.0, 0.2),
+        "vasti_left": PhaseAgreement(0.04, 10.0, True, 90.0, 0.9),
+    }
+    lines = verdicts({name: {**vars(fit), "verdict": fit.verdict} for name, fit in fits.items()})
+    assert lines == [
+        "Agree: left soleus (peak at 43 %, published 7 to 52 %, agreement 0.90).",
+        "Agree in part: right soleus (peak at 43 %, published 7 to 52 %, agreement 0.60).",
+        "Disagree: left rectus femoris (peak at 10 %, published 56 to 64 %, agreement 0.20).",
+        "Hardly act: left vasti (peak at 10 %, published 85 to 18 %, agreement 0.90).",
+    ]
 
 
 def test_a_page_about_a_walk_shows_cycles_phases_and_all_groups(human, tmp_path):
@@ -176,6 +257,7 @@ def test_a_page_about_a_walk_shows_cycles_phases_and_all_groups(human, tmp_path)
     page = Page(text)
     for title in (
         "Hip flexion [°]",
+        "Shoulder flexion [°]",
         "Vertical ground reaction [body weight]",
         "Hamstrings",
         "Tibialis anterior",
@@ -188,6 +270,9 @@ def test_a_page_about_a_walk_shows_cycles_phases_and_all_groups(human, tmp_path)
         "published phase",
         "erector spinae",
         "hamstrings",
+        "Disagree:",
+        "heel strikes",
+        "variance of actions above 6 Hz",
     ):
         assert words in text
     assert all(link.startswith(("data:", "#")) for link in page.links)

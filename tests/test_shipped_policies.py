@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment
-from musclegym.policies.episodes import open_policy, run_episode
+from musclegym.policies.episodes import Start, open_policy, run_episode
 from musclegym.policies.plain import load_plain
 from musclegym.policies.policy_file import load_policy, save_policy
 from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
@@ -133,7 +133,7 @@ def test_an_empty_folder_lists_nothing(tmp_path):
 def test_a_shipped_policy_does_what_its_card_says(name: str):
     table = json.loads((FOLDER / f"{name}.json").read_text())["scores"]["table"]
     environment, actor = open_policy(name, EnvironmentConfig())
-    episode = run_episode(environment, actor, phase=0.25, seed=0)
+    episode = run_episode(environment, actor, Start(0.25, seed=0))
     environment.close()
     assert episode.survived or table["success"]["mean"] < 1.0
     assert 1000.0 * episode.joint_error < 1.5 * table["joint_error_mm"]["mean"]

@@ -1,7 +1,7 @@
 """Tasks without a reference, reward groups, and a task of one's own."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 from musclegym.envs import rewards
 from musclegym.envs.config import RewardWeights, TrackWeights, make_config
 from musclegym.envs.humanoid import MuscleHumanoidEnv
+from musclegym.envs.measures import step_measures, step_way
 from musclegym.envs.tasks import TASKS, Heading, Speed, Stand, StandWeights, Task, WalkWeights
 from musclegym.pretrain.score import PriorScore
 from musclegym.rotation import Array
@@ -254,10 +255,28 @@ def test_every_named_task_says_what_it_is():
 def test_costs_of_transport_grow_with_the_work():
     env = make(task="speed")
     env.reset(seed=0)
-    joint, info = 0.0, {}
+    joint, info, places = 0.0, {}, [env.state.joint_position[0]]
     for _ in range(5):
         _, _, _, _, info = env.step(np.full(50, 0.2, np.float32))
         joint += info["joint_work"]
-    way = np.hypot(*(env.state.joint_position[0] - env._start_place)[[0, 2]])
+        places.append(env.state.joint_position[0])
+    way = np.hypot(*np.diff(places, axis=0)[:, [0, 2]].T).sum()
+    assert info["way"] == pytest.approx(way)
     assert info["cost_of_transport"] == pytest.approx(joint / (env.state.weight * max(way, 0.1)))
     assert info["muscle_work"] == 0.0
+    env.reset(seed=0)
+    assert env.step(zero(env))[-1]["way"] < way
+
+
+def test_the_way_is_that_along_the_path_and_the_cost_of_transport_counts_it():
+    """3 m to the left and 4 m ahead, then 4 m back: 9 m, though the start is only 3 m away."""
+    env = make(task="speed")
+    env.reset(seed=0)
+    offsets = ([0.0, 0.0, 0.0], [3.0, 0.2, 4.0], [3.0, -0.1, 0.0])
+    states = [replace(env.state, joint_position=env.state.joint_position + offset) for offset in offsets]
+    ways = [step_way(before, after) for before, after in pairwise(states)]
+    assert ways == pytest.approx([5.0, 4.0])
+    weight = env.state.weight
+    measured = step_measures(env.state, np.array([2.0 * weight, 0.9 * weight]), sum(ways))
+    assert measured["cost_of_transport"] == pytest.approx(2.0 / 9.0)
+    assert measured["muscle_cost_of_transport"] == pytest.approx(0.1)

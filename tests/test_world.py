@@ -222,6 +222,37 @@ def test_a_given_direction_is_the_direction_of_every_push(human: Body, walk: Mot
     assert np.abs(force[:, 1:]).max() < 1e-9
 
 
+def test_a_push_in_the_frame_of_the_heading_goes_where_the_body_faces(human: Body, walk: Motion):
+    """Facing +x, a push to the left goes along -z."""
+    pushes = Pushes(impulse=6.0, duration=0.1, interval=0.0, direction=np.pi / 2, frame="heading")
+    world, simulation = make_world(human, walk, pushes=pushes)
+    rng = np.random.default_rng(0)
+    world.reset(rng)
+    world.step(rng, facing=np.pi / 2)
+    assert simulation.push_force == pytest.approx([0.0, 0.0, -60.0])
+    world.step(rng, facing=0.0)
+    assert simulation.push_force == pytest.approx([0.0, 0.0, -60.0])  # it does not turn with the body
+
+
+def test_pushes_end_after_the_most_that_are_wanted_and_begin_again_with_the_episode(
+    human: Body, walk: Motion
+):
+    world, simulation = make_world(human, walk, pushes=Pushes(duration=0.1, interval=0.1, most=2))
+    for _ in range(2):
+        pushed = forces(world, simulation, 0, 40).any(axis=1)
+        assert np.flatnonzero(pushed).tolist() == [3, 4, 5, 9, 10, 11]
+
+
+def test_pushes_may_be_set_between_episodes(human: Body, walk: Motion):
+    world, simulation = make_world(human, walk)
+    world.set_pushes(Pushes(impulse=3.0, duration=0.1, interval=0.0, most=1))
+    assert np.linalg.norm(forces(world, simulation, 0, 4), axis=1) == pytest.approx([30.0, 30.0, 30.0, 0.0])
+    world.set_pushes(None)
+    assert not forces(world, simulation, 0, 4).any()
+    with pytest.raises(ValueError, match="no body is called 'Tail'"):
+        world.set_pushes(Pushes(bodies=("Tail",)))
+
+
 def test_every_listed_body_is_pushed(human: Body, walk: Motion):
     world, simulation = make_world(human, walk, pushes=Pushes(interval=0.0, bodies=("Torso", "HandL")))
     rng, seen = np.random.default_rng(0), set()
@@ -292,6 +323,12 @@ def test_a_lifted_pose_stands_on_any_ground_as_on_the_flat_one(human: Body, walk
         (Pushes, {"direction": np.inf}, "direction must be"),
         (Pushes, {"bodies": ()}, "bodies of the pushes must be one name or more, but is ()"),
         (Pushes, {"bodies": "Torso"}, "bodies of the pushes must be one name or more, but is 'Torso'"),
+        (
+            Pushes,
+            {"frame": "pelvis"},
+            "frame of the pushes must be 'world' or 'heading', but is 'pelvis'; ch",
+        ),
+        (Pushes, {"most": 0}, "most, of the pushes in an episode, must be at least 1, but is 0; None for no"),
         (BodyVariation, {}, "the option variation must change the body, but all its factors are 1"),
         (
             BodyVariation,
@@ -348,6 +385,8 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("pushes", {"interval": 0.2}),
     ("pushes", {"direction": 1.0}),
     ("pushes", {"bodies": ("Head",)}),
+    ("pushes", {"frame": "heading"}),
+    ("pushes", {"most": 1}),
     ("variation", {"height": 1.1}),
     ("variation", {"mass": 1.2}),
     ("variation", {"strength": 0.5}),
