@@ -19,6 +19,12 @@ ANGLES = {
 }
 """Angles that a coordinate tells: DoF, "{}" for L or R, and the sign that makes bending positive; None where
 it differs from side to side, and the greater part of the joint's range is bending."""
+TORQUES = {
+    "hip extension": ("Femur{}_x", 1.0),
+    "knee extension": ("Tibia{}", -1.0),
+    "ankle plantarflexion": ("Talus{}_x", 1.0),
+}
+"""Torques that carry the body in stance: DoF and the sign that makes them positive."""
 SHOULDER = "shoulder flexion"
 """Angle between upper arm and trunk as seen from the side, positive ahead."""
 
@@ -61,6 +67,25 @@ def joint_angles(body: Body, q: Array) -> dict[str, dict[str, Array]]:
     if {"Torso", "ArmL", "ArmR", "ForeArmL", "ForeArmR"} <= set(body.body_names):
         angles[SHOULDER] = {side: shoulder_flexion(body, q, side) for side in SIDES}
     return angles
+
+
+def leg_torques(body: Body, torque: Array) -> dict[str, dict[str, Array]]:
+    """Return the joint torques of the legs per body mass, by name and side.
+
+    Args:
+        body: whose joints.
+        torque: of all DoFs, shape (frame, dof) [N m].
+
+    Returns:
+        Torques, shape (frame,) [N m/kg], of the names in `TORQUES` as far as the body has them.
+    """
+    names, found = list(body.dof_names), {}
+    for name, (pattern, sign) in TORQUES.items():
+        dofs = {side: pattern.format(side[0].upper()) for side in SIDES}
+        if set(dofs.values()) <= set(names):
+            scale = sign / body.skeleton.total_mass
+            found[name] = {side: scale * torque[:, names.index(dof)] for side, dof in dofs.items()}
+    return found
 
 
 def bending_sign(body: Body, dof: int) -> float:

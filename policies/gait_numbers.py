@@ -8,7 +8,7 @@ import numpy as np
 
 from musclegym.body import Body
 from musclegym.gait import PhaseAgreement, phase_agreement, published_phases
-from musclegym.gait_steps import SIDES, cadence, foot_steps, joint_angles
+from musclegym.gait_steps import SIDES, cadence, foot_steps, joint_angles, leg_torques
 from musclegym.muscle.groups import group_activation, muscles_like
 from musclegym.policies.recording import Recording
 from musclegym.rotation import Array
@@ -25,7 +25,8 @@ def gait_record(recording: Recording) -> dict[str, Any]:
         `cycles`, whole gait cycles of each foot; `steps`, of the policy and of the motion, `cadence` [1/min]
         and the fields of `FootSteps` by side; `angles`, what `compare` says by joint angle and side, and
         `muscles`, a `PhaseAgreement` with its verdict by muscle and side, both empty where a foot makes no
-        whole cycle; `jitter`, see `jitter_record`.
+        whole cycle; `torques`, the greatest mean over the cycles of each of `leg_torques` [N m/kg], likewise;
+        `jitter`, see `jitter_record`.
     """
     return {
         "cycles": recording.cycles,
@@ -35,6 +36,7 @@ def gait_record(recording: Recording) -> dict[str, Any]:
             f"{name}_{side}": {**asdict(fit), "verdict": fit.verdict}
             for (name, side), fit in agreements(recording).items()
         },
+        "torques": torque_record(recording),
         "jitter": jitter_record(recording),
     }
 
@@ -104,6 +106,19 @@ def agreements(recording: Recording) -> dict[tuple[str, str], PhaseAgreement]:
                 curve = recording.over_cycles(active, side).mean(axis=0)
                 found[phase.name, side] = phase_agreement(curve, phase)
     return found
+
+
+def torque_record(recording: Recording) -> dict[str, dict[str, float]]:
+    """Return the greatest of the mean cycle of each leg torque, by name and side [N m/kg]."""
+    if not recording.walks:
+        return {}
+    return {
+        name: {
+            side: float(recording.over_cycles(torque, side).mean(axis=0).max())
+            for side, torque in sides.items()
+        }
+        for name, sides in leg_torques(recording.body, recording.torque).items()
+    }
 
 
 def jitter_record(recording: Recording) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from musclegym.charts import Band, Curve, Span, line_chart
 from musclegym.gait import ActivePhase, published_phases
-from musclegym.gait_steps import SIDES, joint_angles
+from musclegym.gait_steps import SIDES, joint_angles, leg_torques
 from musclegym.muscle.groups import group_activation, muscles_like
 from musclegym.policies.recording import Recording
 from musclegym.report import Table, charts, html_table, section
@@ -78,6 +78,19 @@ def angle_charts(recording: Recording) -> list[str]:
             bands={side: band(recording, angle, side) for side, angle in sides.items() if recording.walks},
         )
         for name, sides in joint_angles(recording.body, recording.q).items()
+    ]
+
+
+def torque_charts(recording: Recording) -> list[str]:
+    """Return a chart of each joint torque that carries the body in stance, with its spread."""
+    return [
+        line_chart(
+            {side: curve(recording, torque, side) for side, torque in sides.items()},
+            CYCLE if recording.walks else TIME,
+            f"{name.capitalize()} torque [N m/kg]",
+            bands={side: band(recording, torque, side) for side, torque in sides.items() if recording.walks},
+        )
+        for name, sides in leg_torques(recording.body, recording.torque).items()
     ]
 
 

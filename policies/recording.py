@@ -31,6 +31,8 @@ class Recording:
     """Of the muscles, shape (step, muscle); (step, 0) where muscles do not act [-]."""
     foot_force: Array
     """Vertical force of the ground on the left and on the right foot, shape (step, 2) [N]."""
+    torque: Array
+    """Of the joints, mean over each control step, shape (step, dof) [N m]."""
     action: Array
     """Of the policy, shape (step, action) [-]."""
     measures: Mapping[str, Array]
@@ -119,6 +121,7 @@ class Recorder:
                 "reference": wanted,
                 "activation": bare.state.activation,
                 "force": bare.state.ground_force,
+                "torque": bare.state.torque,
                 "action": info["action"],
                 "measures": {name: float(value) for name, value in info.items() if isinstance(value, Real)},
             }
@@ -137,6 +140,7 @@ class Recorder:
             reference=None if self._rows[0]["reference"] is None else np.array(columns["reference"]),
             activation=np.array(columns["activation"]),
             foot_force=np.stack([force[:, chosen].sum(axis=1) for chosen in feet], axis=1),
+            torque=np.array(columns["torque"]),
             action=np.array(columns["action"]),
             measures={
                 name: np.array([row[name] for row in columns["measures"]]) for name in columns["measures"][0]

@@ -15,6 +15,7 @@ from musclegym.policies.gait_page import (
     block,
     curve,
     gait_sections,
+    torque_charts,
     words,
 )
 from musclegym.policies.recording import Recording
@@ -44,7 +45,11 @@ def write_page(path: Path, recording: Recording, title: str, film: Path) -> None
     parts = [
         fact_row(facts(recording)),
         section("The episode", "", moving_picture(film)),
-        section("Joints and ground", how, block([*angle_charts(recording), reaction_chart(recording)])),
+        section(
+            "Joints and ground",
+            how,
+            block([*angle_charts(recording), reaction_chart(recording), *torque_charts(recording)]),
+        ),
     ]
     if recording.activation.size:
         note = f"{how} Means over a group's muscles are weighted by their maximum isometric force."

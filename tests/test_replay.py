@@ -60,8 +60,10 @@ def walked(human, seconds: float, muscles: bool = True) -> Recording:
     phase = time / motion.duration % 1.0
     force = np.stack([phase < 0.5, phase >= 0.5], axis=1) * human.skeleton.total_mass * human.gravity
     activation = np.tile(phase[:, None], (1, human.n_muscles)) if muscles else np.zeros((len(time), 0))
-    action = np.zeros((len(time), 50))
-    return Recording(human, time, q, q, activation, force, action, {"joint_work": np.full(len(time), 2.0)})
+    torque, action = np.zeros_like(q), np.zeros((len(time), 50))
+    torque[:, human.dof_names.index("TalusL_x")] = 73.0 * (phase < 0.5)
+    work = {"joint_work": np.full(len(time), 2.0)}
+    return Recording(human, time, q, q, activation, force, torque, action, work)
 
 
 def frames(colours: tuple[str, ...], size: tuple[int, int] = (64, 48)) -> list[Image.Image]:
@@ -206,6 +208,7 @@ def test_who_follows_the_motion_exactly_walks_as_it_does(human):
     assert record["jitter"]["jerk"] == record["jitter"]["motion_jerk"] > 0.0
     assert np.isnan(record["jitter"]["action_fast_share"])  # it never changes
     assert len(record["muscles"]) == 16
+    assert record["torques"]["ankle plantarflexion"] == pytest.approx({"left": 1.0, "right": 0.0})
 
 
 def test_a_limp_shows_in_the_angles_beside_the_motion(human):
@@ -258,6 +261,7 @@ def test_a_page_about_a_walk_shows_cycles_phases_and_all_groups(human, tmp_path)
     for title in (
         "Hip flexion [°]",
         "Shoulder flexion [°]",
+        "Ankle plantarflexion torque [N m/kg]",
         "Vertical ground reaction [body weight]",
         "Hamstrings",
         "Tibialis anterior",
