@@ -13,7 +13,7 @@ import tyro
 
 from musclegym.policies.evaluate import text
 from musclegym.policies.shipped import shipped_names
-from musclegym.policies.shipped_scores import measure_shipped
+from musclegym.policies.shipped_scores import measure_shipped, write_scores
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,9 +27,12 @@ class MeasureConfig:
 
 
 def main(config: MeasureConfig) -> None:
-    """Measure each policy and print its table."""
+    """Measure each policy, print its table, and write everything."""
+    measured = []
     for name in config.names or shipped_names():
-        print(text(measure_shipped(name, RESULTS)))
+        measured.append(measure_shipped(name))
+        print(text(measured[-1].evaluation))
+    write_scores(measured, RESULTS)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from musclegym.policies.episodes import open_policy
 from musclegym.policies.evaluate import text
 from musclegym.policies.policy_file import MADE_BY, load_policy, policy_path, save_policy
 from musclegym.policies.shipped import FOLDER
-from musclegym.policies.shipped_scores import measure_shipped
+from musclegym.policies.shipped_scores import measure_shipped, write_scores
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -67,7 +67,9 @@ def ship(config: ShipConfig) -> dict[str, Any]:
     path = FOLDER / f"{config.name}.safetensors"
     save_policy(path, policy, made_for(environment), record, half=True)
     environment.close()
-    return measure_shipped(config.name, RESULTS, config.episodes, config.seeds)
+    scores = measure_shipped(config.name, config.episodes, config.seeds)
+    write_scores([scores], RESULTS)
+    return scores.evaluation
 
 
 if __name__ == "__main__":

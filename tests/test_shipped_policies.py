@@ -14,6 +14,7 @@ from musclegym.policies.plain import load_plain
 from musclegym.policies.policy_file import load_policy, save_policy
 from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
 from musclegym.policies.shipped import FOLDER, card, card_text, listing, main, shipped_names
+from musclegym.policies.shipped_scores import Scores, write_scores
 from musclegym.pretrain.motion_nn import MotionNNConfig
 
 
@@ -118,6 +119,22 @@ def test_names_are_listed_with_what_they_do(capsys):
         assert card(name)["scores"]["command"] in card_text(name)
     with pytest.raises(ValueError, match="a shipped policy is one of"):
         card("moonwalk")
+
+
+def test_new_scores_change_nothing_else_of_a_card(made, tmp_path):
+    _, _, path = made
+    for file in (path, path.with_suffix(".json")):
+        (tmp_path / f"walk{file.suffix}").write_bytes(file.read_bytes())
+    before = card("walk", tmp_path)
+    table = {"success": {"mean": 0.9, "interval": [0.8, 1.0]}}
+    scores = Scores("walk", "musclegym evaluate walk", {"table": table, "episodes": []}, {"cycles": 7})
+    write_scores([scores], results=tmp_path, folder=tmp_path)
+    assert card("walk", tmp_path) == {
+        **before,
+        "scores": {"command": "musclegym evaluate walk", "table": table},
+    }
+    assert json.loads((tmp_path / "policy_walk.json").read_text())["episodes"] == []
+    assert json.loads((tmp_path / "gait_walk.json").read_text()) == {"cycles": 7}
 
 
 def test_shipped_policies_are_small():
