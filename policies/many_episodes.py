@@ -47,8 +47,9 @@ def run_episodes(
     with tqdm(total=len(starts), desc="evaluate", unit="episode", leave=False) as bar:
         while len(running.done) < len(starts):
             ended = running.step(actor(running.observations), watch)
-            running.begin(ended)
-            bar.update(len(running.done) - bar.n)
+            if ended:
+                running.begin(ended)
+                bar.update(len(running.done) - bar.n)
     return [running.done[number] for number in range(len(starts))]
 
 
