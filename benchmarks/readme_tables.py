@@ -207,20 +207,25 @@ def quickstart(result: dict[str, Any]) -> str:
 
 
 def policies(*results: dict[str, Any]) -> str:
-    """Return a row for each shipped policy."""
-    rows, known = [], {key for result in results for key in result["table"]}
-    columns = {key: column for key, column in POLICY_COLUMNS.items() if key in known}
+    """Return a table of the shipped policies' measures, and one of the pushes that they survive."""
+    tables = [policy_table(results, POLICY_COLUMNS)]
+    pushed = [result for result in results if result.get("pushes")]
+    if pushed:
+        tables.append(policy_table(pushed, PUSH_COLUMNS))
+    return "\n\n".join(tables)
+
+
+def policy_table(results: Sequence[dict[str, Any]], columns: dict[str, tuple[str, int, float]]) -> str:
+    """Return a row for each policy with these columns."""
+    rows = []
     for result in results:
         cells = []
         for key, (_, digits, factor) in columns.items():
-            if key not in result["table"]:
-                cells.append("-")
-                continue
             mean = result["table"][key]["mean"]
             ends = result["table"][key]["interval"]
             low, high = (factor * (math.nan if end is None else end) for end in ends)
-            text = f"{factor * (mean or 0.0):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-            cells.append("-" if mean is None else text)
+            known = f"{factor * (mean or 0.0):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+            cells.append("-" if mean is None else known)
         rows.append([f"`{result['policy']}`", *cells])
     return markdown(["policy", *(title for title, _, _ in columns.values())], rows)
 
@@ -234,10 +239,10 @@ POLICY_COLUMNS = {  # measure -> title, digits, factor
     "cost_of_transport": ("cost of transport", 2, 1.0),
     "activation": ("mean activation", 3, 1.0),
     "residual": ("residual [% of torque]", 1, 100.0),
-    "push_front": ("push survived, to the front [N s]", 0, 1.0),
-    "push_back": ("to the back", 0, 1.0),
-    "push_left": ("to the left", 0, 1.0),
-    "push_right": ("to the right", 0, 1.0),
+}
+PUSH_COLUMNS = {
+    f"push_{name}": (f"push survived, to the {name} [N s]", 0, 1.0)
+    for name in ("front", "back", "left", "right")
 }
 QUICKSTART_COLUMNS = {"mean episode [control steps]": ("episode_steps", 1)}
 
