@@ -89,7 +89,7 @@ def prepare(config: TrainConfig) -> Prepared:
     options = config.environment.options()
     environment = make_environment(options)
     bare: Any = environment.unwrapped
-    encoder = load_encoder(config.prior, bare.body, bare.motion, config.seed)
+    encoder = load_encoder(config.prior, bare.body, bare.motion, config.seed, config.prior_frames)
     if encoder is not None:
         check_rate(encoder, bare.metadata["render_fps"])
         options["history"] = encoder.window

@@ -2,9 +2,10 @@
 
 The encoder reads the block "history" of the observation, which lies at its end; the rest passes by it. Both
 are normalised by statistics inside the network and go to both heads, so the encoder is evaluated once for the
-two.
+two. While it is frozen, its features of a rollout are kept for the update.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,14 +20,22 @@ from torch import Tensor, nn
 from musclegym.body import Body
 from musclegym.motion.features import StateLayout
 from musclegym.motion.motion import Motion
+from musclegym.policies.frozen_encoder import Encoder, frozen
 from musclegym.policies.normaliser import RunningNormaliser
-from musclegym.pretrain.checkpoint import load_prior
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.checkpoint import load_prior, manifest_of
+from musclegym.pretrain.kinds import model_of_kind
+from musclegym.pretrain.motion_nn import MotionNN
 from musclegym.pretrain.next_state import NextStateModel, statistics_of
 from musclegym.pretrain.windows import states_of
 
 VALUE_RATE = 10.0
 """Learning rate of the value head as a multiple of the policy's; no trust region limits it."""
+FRAMES = 4
+"""States that a transformer reads in a policy unless more are asked for.
+
+The shipped one tells the next pose from so many about as well as from its whole window, since it also sees
+how each frame was arrived at (benchmarks/prior_frames.py), and its time is nearly proportional to them.
+"""
 
 
 class PriorFeatures(BaseFeaturesExtractor):
@@ -59,6 +68,8 @@ class PriorFeatures(BaseFeaturesExtractor):
         )
         self.encoder, self.finetune = encoder, finetune
         self.last_encoded: Tensor | None = None  # what `forward` encoded last, so that a rollout can keep it
+        self.frozen: Encoder | None = None  # the encoder as it is while its weights do not change
+        self.register_load_state_dict_post_hook(PriorFeatures._forget)
         if encoder is not None:
             encoder.requires_grad_(finetune)
         self.normaliser = RunningNormaliser(self.features_dim)
@@ -69,9 +80,21 @@ class PriorFeatures(BaseFeaturesExtractor):
             return observation
         plain, history = observation.split([self.plain_size, self.observation_size - self.plain_size], dim=-1)
         windows = history.reshape(-1, self.encoder.window, self.encoder.layout.n_state)
-        with torch.set_grad_enabled(self.finetune and torch.is_grad_enabled()):
-            features = self.encoder.encode(windows)
+        features = self._features(self.encoder, windows)
         return torch.cat([plain, features.reshape(*plain.shape[:-1], -1)], dim=-1)
+
+    def _features(self, encoder: NextStateModel, windows: Tensor) -> Tensor:
+        """Return an encoder's features (batch, width) of windows (batch, frame, 2 dof)."""
+        if self.finetune:
+            return encoder.encode(windows)
+        with torch.no_grad():
+            if self.frozen is None:
+                self.frozen = frozen(encoder)
+            return self.frozen(windows)
+
+    def _forget(self, *_: Any) -> None:
+        """Forget the encoder as it was before other weights were loaded."""
+        self.frozen = None
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return normalised features (batch, feature) of observations, or of what `encoded` made of them."""
@@ -141,7 +164,9 @@ class SimulationNNWithPrior(ActorCriticPolicy):
         self.optimizer = self.optimizer_class(groups, **options)
 
 
-def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> NextStateModel | None:
+def load_encoder(
+    prior: str, body: Body, motion: Motion, seed: int, frames: int | None = None
+) -> NextStateModel | None:
     """Return the encoder that `--prior` names.
 
     Args:
@@ -149,25 +174,58 @@ def load_encoder(prior: str, body: Body, motion: Motion, seed: int) -> NextState
         body: the body whose states it reads.
         motion: gives the normalisation of a random encoder.
         seed: of a random encoder's weights.
+        frames: latest states that it reads; None for `FRAMES` of a transformer, or the whole window of a
+            perceptron.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the prior was trained on another skeleton.
+        ValueError: if the prior was trained on another skeleton, or cannot read so many states.
     """
+    if prior == "none" and frames is not None:
+        raise ValueError(
+            f"prior_frames are states that a prior reads, but it is {frames} with prior 'none'; name a "
+            "prior, or leave it out"
+        )
     if prior == "none":
         return None
-    if prior == "random":
-        return random_encoder(body, motion, seed)
-    return load_prior(prior, body)
+    encoder = random_encoder(body, motion, seed) if prior == "random" else load_prior(prior, body)
+    return shortened(encoder, frames)
 
 
-def random_encoder(body: Body, motion: Motion, seed: int) -> MotionNN:
-    """Return an untrained encoder of the default size, the control for what a prior's training is worth.
+def shortened(encoder: NextStateModel, frames: int | None) -> NextStateModel:
+    """Return an encoder with the same weights that reads fewer states, where it can.
+
+    Args:
+        encoder: a transformer reads any number up to its window, a perceptron its window.
+        frames: states to read; None as in `load_encoder`.
+
+    Raises:
+        ValueError: if it cannot read so many.
+    """
+    can = isinstance(encoder, MotionNN)
+    if frames is None:
+        frames = min(FRAMES, encoder.window) if can else encoder.window
+    if frames == encoder.window:
+        return encoder
+    if not isinstance(encoder, MotionNN) or not 1 <= frames < encoder.window:
+        wanted = f"from 1 to {encoder.window}" if can else f"{encoder.window}, its window"
+        raise ValueError(
+            f"prior_frames must be {wanted} for this {encoder.kind}, but is {frames}; leave it out for "
+            "the default"
+        )
+    shorter = MotionNN(encoder.layout, replace(encoder.config, window=frames), encoder.fps)
+    shorter.load_state_dict(encoder.state_dict())
+    return shorter.eval().requires_grad_(False)
+
+
+def random_encoder(body: Body, motion: Motion, seed: int) -> NextStateModel:
+    """Return an untrained encoder of the shipped prior's size, the control for what its training is worth.
 
     All its matrices are random, also those that training begins with at zero, so that it mixes the frames.
     """
-    layout = StateLayout.of(body.skeleton)
-    encoder = MotionNN(layout, MotionNNConfig(), motion.fps)
+    layout, shipped = StateLayout.of(body.skeleton), manifest_of("shipped")
+    encoder = model_of_kind(shipped["kind"], layout, shipped["model"], motion.fps)
+    assert isinstance(encoder, NextStateModel)
     encoder.set_statistics(statistics_of(layout, [states_of(motion)], motion.fps))
     generator = torch.Generator().manual_seed(seed)
     for module in encoder.modules():

@@ -130,6 +130,10 @@ class TrainConfig:
     prior: str = "none"
     """Encoder in the policy: "none", "random", "shipped", or the file or run folder of a trained prior."""
 
+    prior_frames: int | None = None
+    """Latest states that the encoder reads, at most its window; None is 4 for a transformer, the whole window
+    for a perceptron."""
+
     finetune: bool = False
     """Whether the encoder learns with the policy instead of staying frozen."""
 

@@ -28,10 +28,10 @@ from musclegym.policies.policy_file import (
     save_policy,
     weights_of,
 )
-from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
-from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.policies.prior_policy import FRAMES, SimulationNNWithPrior, load_encoder
+from musclegym.pretrain.motion_nn import MotionNN
 
-WINDOW = MotionNNConfig().window
+WINDOW = FRAMES
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def environment():
 
 def make_policy(environment: gym.Env, finetune: bool = False, encoder: bool = True) -> SimulationNNWithPrior:
     bare = environment.unwrapped
-    prior = random_encoder(bare.body, bare.motion, seed=1) if encoder else None  # type: ignore[attr-defined]
+    prior = load_encoder("random" if encoder else "none", bare.body, bare.motion, seed=1)  # type: ignore[attr-defined]
     spaces = environment.observation_space, environment.action_space
     return SimulationNNWithPrior(*spaces, lambda _: 1e-3, encoder=prior, finetune=finetune)
 
@@ -80,7 +80,9 @@ def test_looking_does_not_change_the_statistics(environment):
 
 def test_building_a_policy_leaves_the_encoder_as_it_was(environment):
     bare = environment.unwrapped
-    wanted = random_encoder(bare.body, bare.motion, seed=1).state_dict()
+    given = load_encoder("random", bare.body, bare.motion, seed=1)
+    assert given is not None
+    wanted = given.state_dict()
     policy = make_policy(environment)
     assert policy.features_extractor.encoder is not None
     for name, value in policy.features_extractor.encoder.state_dict().items():

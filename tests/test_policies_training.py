@@ -21,7 +21,7 @@ from musclegym.policies.environment import DiscountedMean, EnvironmentConfig
 from musclegym.policies.learner import Learner
 from musclegym.policies.policy_file import weights_of
 from musclegym.policies.ppo import WARM_UP_STEPS, check_rate, learn, train
-from musclegym.policies.prior_policy import VALUE_RATE, random_encoder
+from musclegym.policies.prior_policy import VALUE_RATE, load_encoder, random_encoder
 from musclegym.policies.schedule import AidsConfig
 from musclegym.policies.train_config import PPOConfig, TrainConfig, resumed
 from musclegym.policies.training_run import TrainingRun, read_checkpoint
@@ -225,7 +225,8 @@ def test_training_with_a_frozen_prior_changes_the_heads_and_not_the_encoder(tmp_
     result = train(config)
     assert result["steps"] == 128
     bare: Any = gym.make("MuscleHumanoid-v0", actuation="torque").unwrapped
-    encoder = random_encoder(bare.body, bare.motion, config.seed)
+    encoder = load_encoder("random", bare.body, bare.motion, config.seed)
+    assert encoder is not None
     tensors, _ = read_checkpoint(tmp_path)
     for name, value in encoder.state_dict().items():
         assert torch.equal(tensors[f"policy.features_extractor.encoder.{name}"], value), name

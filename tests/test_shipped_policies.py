@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,26 +13,23 @@ from musclegym.policies.environment import EnvironmentConfig, made_for, make_env
 from musclegym.policies.episodes import Start, open_policy, run_episode
 from musclegym.policies.plain import load_plain
 from musclegym.policies.policy_file import load_policy, save_policy
-from musclegym.policies.prior_policy import SimulationNNWithPrior, random_encoder
+from musclegym.policies.prior_policy import FRAMES, SimulationNNWithPrior, load_encoder
 from musclegym.policies.shipped import FOLDER, card, card_text, listing, main, shipped_names
 from musclegym.policies.shipped_scores import Scores, write_scores
-from musclegym.pretrain.motion_nn import MotionNNConfig
 
 
 @pytest.fixture(scope="module", params=["without encoder", "with encoder"])
 def made(request, tmp_path_factory):
     """An environment, a policy that acts in it, and the policy's file."""
     prior = request.param == "with encoder"
-    environment = make_environment(
-        {"actuation": "torque", "history": MotionNNConfig().window if prior else 0}
-    )
-    bare = environment.unwrapped
+    environment = make_environment({"actuation": "torque", "history": FRAMES if prior else 0})
+    bare: Any = environment.unwrapped
     torch.manual_seed(0)
     policy = SimulationNNWithPrior(
         environment.observation_space,
         environment.action_space,
         lambda _: 1e-3,
-        encoder=random_encoder(bare.body, bare.motion, seed=1) if prior else None,  # type: ignore[attr-defined]
+        encoder=load_encoder("random" if prior else "none", bare.body, bare.motion, seed=1),
     )
     for parameter in policy.parameters():
         if not prior:
