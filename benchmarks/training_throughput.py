@@ -4,9 +4,9 @@
 
 Rollouts of the bare environment, under random actions of the policy's first noise, and rounds of training
 (collection, statistics, update) alternate in one run with the same workers, so that their ratio holds on a
-noisy machine. The shares of the cores are from computing times. Where other programs run, `busy` counts their
-share as idle; `busy_alone` and `ratio_alone` are what the same computing times give where nothing else runs,
-since workers and learner take turns.
+noisy machine. Shares are of the time of training: of the update, and of the encoder. Those of the cores
+are from computing times. Where other programs run, `busy` counts their share as idle; what ends with `_alone`
+is what the same computing times give where nothing else runs, since workers and learner take turns.
 """
 
 import multiprocessing
@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,8 @@ class ThroughputConfig:
     """What is trained in."""
     prior: str = "none"
     """Encoder in the policy."""
+    prior_frames: int | None = None
+    """States that it reads."""
     ppo: Annotated[PPOConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=PPOConfig)
     """How the policy learns."""
     workers: int = 2
@@ -60,18 +63,25 @@ class ThroughputConfig:
 
 
 class Stopwatch:
-    """Adds up the time of calls by name [s]."""
+    """Adds up the time and the computing time of calls by name [s]."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.seconds = defaultdict[str, float](float)
+        self.computed = defaultdict[str, float](float)
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.seconds.clear()
+        self.computed.clear()
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, watched."""
 
         def watched(*arguments: Any, **keywords: Any) -> Any:
-            start = time.perf_counter()
+            start, computed = time.perf_counter(), time.process_time()
             result = function(*arguments, **keywords)
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.seconds[name] += time.perf_counter() - start
+            self.computed[name] += time.process_time() - computed
             return result
 
         return watched
@@ -92,6 +102,7 @@ def measure(config: ThroughputConfig, folder: Path) -> dict[str, float]:
         run=folder,
         environment=config.environment,
         prior=config.prior,
+        prior_frames=config.prior_frames,
         ppo=config.ppo,
         workers=config.workers,
         members=config.members,
@@ -123,7 +134,7 @@ def measure(config: ThroughputConfig, folder: Path) -> dict[str, float]:
             learner.learn(samples, callback, reset_num_timesteps=False)
             end = time.perf_counter()
             if number == 0:
-                watch.seconds.clear()  # the first round warms everything up
+                watch.clear()  # the first round warms everything up
                 continue
             bare.append(middle - start)
             training.append(end - middle)
@@ -140,7 +151,9 @@ def measure(config: ThroughputConfig, folder: Path) -> dict[str, float]:
         "busy": computed[1].sum() / (total * config.workers),
         "busy_alone": computed[1].sum() / (alone[1] * config.workers),
         "update_share": watch.seconds["update"] / total,
-        "encoder_share": watch.seconds.get("encoder", 0.0) / total,
+        "update_share_alone": watch.computed["update"] / alone[1],
+        "encoder_share": watch.seconds["encoder"] / total,
+        "encoder_share_alone": watch.computed["encoder"] / alone[1],
     }
 
 
@@ -153,7 +166,8 @@ def main() -> None:
     for name, value in result.items():
         print(f"{name:>24} {value:9.2f}")
     if config.json is not None:
-        settings = {"options": config.environment.options(), "prior": config.prior, "ppo": config.ppo}
+        settings = {"options": config.environment.options(), "ppo": config.ppo}
+        settings |= {"prior": config.prior, "prior_frames": config.prior_frames}
         settings |= {"workers": config.workers, "members": config.members, "rounds": config.rounds}
         write_json(config.json, {"settings": settings, "result": result, "environment": environment_record()})
 

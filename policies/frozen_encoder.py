@@ -1,9 +1,9 @@
 """The encoder of a prior where nothing learns: the same numbers in a third of the time.
 
-Policies want the last frame of a window only, no gradients and few windows at a time, so that much of what
-`MotionNN.encode` does is bookkeeping. Here the last layer works on the last frame alone, attention is a
-compiled loop over all that surrounds it, and matrix products are those of oneDNN, twice as fast in float32 as
-torch's own on processors of other makes than Intel.
+A policy wants the last frame of few short windows, without gradients, so most of the time of
+`MotionNN.encode` goes into calling small operations. Here the last layer works on the last frame alone, all
+between the matrix products is compiled loops, and the products are those of oneDNN, which on some processors
+are twice as fast in float32 as torch's own.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from musclegym.pretrain.motion_nn import MotionNN
 from musclegym.pretrain.next_state import NextStateModel
-from musclegym.pretrain.transformer import ROTARY_BASE, Block, CausalAttention
+from musclegym.pretrain.transformer import ROTARY_BASE, Block
 
 Array32 = npt.NDArray[np.float32]
 Encoder = Callable[[Tensor], Tensor]
@@ -26,6 +26,8 @@ Encoder = Callable[[Tensor], Tensor]
 
 EPSILON = float(np.finfo(np.float32).eps)
 """Below the root of the RMS norm, as torch.nn.RMSNorm has it."""
+PACKED_FOR = 64
+"""Rows that weights are laid out for: 4 states of 16 environments; others work as well."""
 
 
 def frozen(encoder: NextStateModel) -> Encoder:
@@ -43,59 +45,80 @@ class FrozenMotionNN:
             network: not changed by this; changes of its weights have no effect here.
         """
         self.network = network
-        self.embed = product(network.embed)
+        self.embed, self.norm = product(network.embed), weight_of(network.norm)
         self.layers = [FrozenBlock(block) for block in network.blocks if isinstance(block, Block)]
 
     def __call__(self, windows: Tensor) -> Tensor:
         """Return features (batch, width) of windows (batch, frame, 2 dof) with at most `window` frames."""
         network = self.network
         hidden = self.embed(network.inputs(network.layout.pose(windows), None))
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden)
-        return network.norm(self.layers[-1](hidden, last=True))[:, -1]
+        added = torch.zeros_like(hidden)
+        for layer in self.layers:
+            only_last = layer is self.layers[-1]
+            seen = layer.seen(summed(hidden, added, layer.attention_norm), only_last=only_last)
+            hidden, added = hidden[:, -seen.shape[1] :].contiguous(), layer.output(seen)
+            added = layer.contract(layer.expand(summed(hidden, added, layer.perceptron_norm)))
+        return summed(hidden, added, self.norm)[:, -1]
 
 
 class FrozenBlock:
-    """One layer of the network."""
+    """The parts of one layer."""
 
     def __init__(self, block: Block) -> None:
-        self.block, self.attention = block, FrozenAttention(block.attention)
-        self.expand, self.contract = product(block.expand), product(block.contract)
-
-    def __call__(self, hidden: Tensor, *, last: bool = False) -> Tensor:
-        """Return what the layer makes of all frames, or of the last one: (batch, frame or 1, width)."""
-        seen = self.attention(self.block.attention_norm(hidden), last=last)
-        hidden = (hidden[:, -1:] if last else hidden) + seen
-        return hidden + self.contract(F.gelu(self.expand(self.block.perceptron_norm(hidden))))
-
-
-class FrozenAttention:
-    """Causal attention of one layer."""
-
-    def __init__(self, attention: CausalAttention) -> None:
-        self.inputs, self.output = product(attention.inputs), product(attention.output)
-        self.norms = np.stack(
-            [norm.weight.numpy(force=True) for norm in (attention.query_norm, attention.key_norm)]
+        attention = block.attention
+        self.attention_norm, self.perceptron_norm = map(
+            weight_of, (block.attention_norm, block.perceptron_norm)
         )
-        self.turns = turns(attention.window, self.norms.shape[1])
+        self.inputs, self.output = product(attention.inputs), product(attention.output)
+        self.expand, self.contract = product(block.expand, then="gelu"), product(block.contract)
+        self.head_norms = np.stack([weight_of(attention.query_norm), weight_of(attention.key_norm)])
+        self.turns = turns(attention.window, self.head_norms.shape[1])
 
-    def __call__(self, hidden: Tensor, *, last: bool) -> Tensor:
-        """Mix the frames of `hidden` (batch, frame, width) into all of them, or into the last one."""
-        mixed = self.inputs(hidden).numpy()
-        batch, frames, width = mixed.shape[0], mixed.shape[1], mixed.shape[2] // 3
-        first = frames - 1 if last else 0
-        seen = np.empty((batch, frames - first, width), dtype=np.float32)
-        attend(mixed, self.norms, self.turns, first, seen)
-        return self.output(torch.from_numpy(seen))
+    def seen(self, rows: Tensor, *, only_last: bool) -> Tensor:
+        """Return what all frames of `rows` (batch, frame, width), or the last ones, see by attention."""
+        batch, frames, width = rows.shape
+        first = frames - 1 if only_last else 0
+        seen = torch.empty(batch, frames - first, width)
+        attend(self.inputs(rows).numpy(), self.head_norms, self.turns, first, seen.numpy())
+        return seen
 
 
-def product(linear: nn.Linear) -> Callable[[Tensor], Tensor]:
-    """Return the linear layer in its fastest form that keeps float32."""
+def product(linear: nn.Linear, then: str = "none") -> Encoder:
+    """Return a linear layer, and "gelu" after it if asked for, in the fastest form that keeps float32."""
+    weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
     if not torch.backends.mkldnn.is_available():
-        return linear
-    weight, bias = linear.weight.detach().to_mkldnn(), linear.bias
-    shift = None if bias is None else bias.detach().to_mkldnn()
-    return lambda rows: torch.ops.aten.mkldnn_linear(rows.to_mkldnn(), weight, shift).to_dense()
+        return lambda rows: (
+            F.gelu(F.linear(rows, weight, bias)) if then == "gelu" else F.linear(rows, weight, bias)
+        )
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, PACKED_FOR)
+    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, bias, then, [], "none")
+
+
+def weight_of(norm: nn.RMSNorm) -> Array32:
+    """Return the weight of an RMS norm."""
+    return norm.weight.numpy(force=True).copy()
+
+
+def summed(hidden: Tensor, added: Tensor, norm: Array32) -> Tensor:
+    """Add `added` to `hidden`, in place, and return the RMS norm of the sum, all (batch, frame, width)."""
+    normal = torch.empty_like(hidden)
+    width = hidden.shape[-1]
+    sum_rows, added_rows, normal_rows = (rows.view(-1, width).numpy() for rows in (hidden, added, normal))
+    add_and_norm(sum_rows, added_rows, normal_rows, norm)
+    return normal
+
+
+@njit(cache=True, fastmath=True)
+def add_and_norm(hidden: Array32, added: Array32, normal: Array32, norm: Array32) -> None:
+    """Add `added` to `hidden` (row, width) and write the RMS norm of the sum to `normal`."""
+    for row in range(len(hidden)):
+        square = np.float32(0.0)
+        for i in range(len(norm)):
+            hidden[row, i] += added[row, i]
+            square += hidden[row, i] * hidden[row, i]
+        scale = np.float32(1.0 / sqrt(square / len(norm) + EPSILON))
+        for i in range(len(norm)):
+            normal[row, i] = scale * norm[i] * hidden[row, i]
 
 
 def turns(frames: int, width: int) -> Array32:

@@ -134,7 +134,8 @@ def run(tmp_path, request):
     rows: list[int] = []
     encoder = run.policy.features_extractor.encoder
     assert isinstance(encoder, MotionNN)
-    encoder.norm.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
+    look = encoder.inputs
+    encoder.inputs = lambda poses, memory: (rows.append(len(poses.hinge)), look(poses, memory))[1]  # type: ignore[method-assign]
     yield run, config, rows
     workers.close()
 
