@@ -129,6 +129,12 @@ def drawn(figure: Figure, name: str) -> str:
     return inline(text.getvalue(), name)
 
 
+def standalone(chart: str) -> str:
+    """Return a chart as the text of an SVG file."""
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return chart.replace("<svg ", f"<svg {spaces} ", 1)
+
+
 def inline(svg: str, name: str) -> str:
     """Return an SVG file's picture as it stands in HTML: without prologue, metadata and fixed size.
 

@@ -1,0 +1,102 @@
+"""The comparison of ways to train: small, stopped and gone on with."""
+
+import json
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from musclegym.policies.train_config import from_arguments
+from musclegym.policies.training_run import FILE, read_checkpoint
+
+SCRIPT = Path(__file__).parent.parent / "benchmarks" / "policy_comparison.py"
+SMALL = "--samples 32 --minibatch 32 --epochs 1 --members 2 --hidden 8 --env fall_drop=0.05 --refine-steps 0"
+
+
+@pytest.fixture(scope="module")
+def study() -> Any:
+    return SimpleNamespace(**runpy.run_path(str(SCRIPT)))
+
+
+def settings(study: Any, folder: Path, **others: Any) -> Any:
+    sizes = {"samples": 64, "every": 32, "seeds": 1, "episodes": 2, "workers": 1}
+    return study.ComparisonConfig("prior", folder, **{**sizes, "options": SMALL, "only": ("none",), **others})
+
+
+def test_every_variant_is_a_command_that_is_understood(study: Any):
+    for variants in study.STUDIES.values():
+        seen = [from_arguments(stage.options.split()) for stages in variants.values() for stage in stages]
+        assert len({repr(config) for config in seen}) == len(seen)
+        for stages in variants.values():
+            shares = [stage.until for stage in stages]
+            assert shares == sorted(shares)
+            assert shares[-1] == 1.0
+    assert study.JUDGED.keys() == study.STUDIES.keys()
+
+
+def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Path):
+    config = study.ComparisonConfig("actuation", tmp_path, samples=1000, every=300)
+    once, first = ([*study.Run(config, name, 0).targets()] for name in ("muscle", "torque first"))
+    assert once == [(0, 300), (0, 600), (0, 900), (0, 1000)]
+    assert first == [(0, 300), (0, 600), (0, 750), (1, 1000)]
+
+
+def test_the_interval_is_that_of_students_distribution(study: Any):
+    # Mean 2, deviation 1, and 4.303 is the 97.5 % point at two degrees of freedom.
+    mean, (low, high) = study.interval([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert (low, high) == pytest.approx((2.0 - 4.303 / 3**0.5, 2.0 + 4.303 / 3**0.5), abs=1e-3)
+    assert study.interval([5.0]) == (5.0, None)
+
+
+def test_means_count_the_seeds_that_have_come_so_far(study: Any):
+    def point(samples: int, coverage: float) -> dict[str, Any]:
+        rest = dict.fromkeys((*study.MEASURES, "training_episode_steps"), 1.0)
+        return {**rest, "samples": samples, "coverage": coverage, "joint_error_mm": None}
+
+    rows = study.means_of([[point(10, 0.2), point(20, 0.6)], [point(10, 0.4)], []])
+    assert [(row["samples"], row["seeds"]) for row in rows] == [(10, 2), (20, 1)]
+    assert [row["coverage"]["mean"] for row in rows] == pytest.approx([0.3, 0.6])
+    assert rows[0]["joint_error_mm"] is None
+
+
+def test_a_comparison_goes_on_where_it_was_and_repeats_nothing(study: Any, tmp_path: Path):
+    whole = study.compare(settings(study, tmp_path / "whole"))
+    parts = tmp_path / "parts"
+    study.compare(settings(study, parts, samples=32, options=f"{SMALL} --schedule-steps 64"))
+    folder = parts / "prior" / "none" / "seed0"
+    (folder / "points.json").unlink()  # as if killed after the training and before the evaluation
+    before = (folder / "stage0" / FILE).stat().st_mtime_ns
+    study.compare(settings(study, parts, samples=32))
+    assert (folder / "stage0" / FILE).stat().st_mtime_ns == before
+    result = study.compare(settings(study, parts, json=tmp_path / "out.json", picture=tmp_path / "out.svg"))
+    assert result["curves"] == whole["curves"]
+    assert [row["samples"] for row in result["means"]["none"]] == [32, 64]
+    assert read_checkpoint(folder / "stage0")[1]["steps"] == 64
+    assert json.loads((tmp_path / "out.json").read_text())["curves"] == result["curves"]
+    assert ElementTree.parse(tmp_path / "out.svg").getroot().tag.endswith("svg")
+    first, last = result["curves"]["none"]["0"]
+    assert first["coverage"] > 0.0
+    assert first != {**last, "samples": 32}
+
+
+def test_stages_hand_their_policy_on(study: Any, tmp_path: Path):
+    config = study.ComparisonConfig(
+        "actuation", tmp_path, samples=96, every=96, seeds=1, episodes=1, workers=1, options=SMALL
+    )
+    run = study.Run(config, "torque first", 0)
+    (stage, target), *_ = run.targets()
+    run.trained(stage, target)
+    second = run.settings(1, 24)
+    assert second.init == run.folder / "stage0"
+    assert second.environment.actuation == "muscle"
+    assert (run.folder / "stage0" / "policy.safetensors").is_file()
+    assert run.settings(0, 72).schedule_steps == 72
+
+
+def test_names_that_are_no_variant_are_refused(study: Any, tmp_path: Path):
+    with pytest.raises(ValueError, match="none, random, shipped"):
+        settings(study, tmp_path, only=("nothing",))
