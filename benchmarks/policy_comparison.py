@@ -88,7 +88,7 @@ class ComparisonConfig:
     workers: int = 2
     """Processes that gather experience."""
     options: str = ""
-    """Further options of every training, such as "--physics-hz 480"."""
+    """Further options of every training, written --options="--physics-hz 480"."""
     only: tuple[str, ...] = ()
     """Variants to train; all if none is named."""
     json: Path | None = None

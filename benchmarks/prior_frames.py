@@ -32,8 +32,8 @@ class FramesConfig:
     """Cache of a motion library."""
     prior: str = "shipped"
     """Transformer to look at."""
-    split: str = "test"
-    """Part of the library."""
+    split: str | None = "test"
+    """Part of the library; None is all of it."""
     windows: int = 256
     """Windows, from random places in random clips."""
     json: Path | None = None
@@ -67,7 +67,7 @@ def measure(config: FramesConfig) -> list[dict[str, Any]]:
     states = windows_of(MotionLibrary(config.library), config, seen + max(AHEAD))
     whole = prior.encode(states[:, :seen])
     rows = []
-    for frames in (number for number in (1, 2, 3, 4, 6, 8, 12, 16) if number <= seen):
+    for frames in (*(number for number in (1, 2, 3, 4, 6, 8, 12) if number < seen), seen):
         context = states[:, seen - frames : seen]
         predicted = prior.roll_out(context, max(AHEAD))
         errors = {

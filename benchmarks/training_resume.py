@@ -133,7 +133,8 @@ def main() -> None:
         steps = table["episode_steps"]
         print(f"{run:>8}: mean episode {steps['mean']:.2f} control steps, 95 % interval {steps['interval']}")
     if config.json is not None:
-        write_json(config.json, {"settings": config, **result, "environment": environment_record()})
+        settings = {name: value for name, value in vars(config).items() if name != "json"}
+        write_json(config.json, {"settings": settings, **result, "environment": environment_record()})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """The frozen encoder of a policy: the features of the prior, in less time, once for each sample."""
 
 import copy
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from musclegym.motion import load_motion
 from musclegym.motion.features import StateLayout
 from musclegym.policies.callbacks import TrainingCallback
 from musclegym.policies.environment import EnvironmentConfig, make_workers
-from musclegym.policies.frozen_encoder import FrozenMotionNN, frozen
+from musclegym.policies.frozen_encoder import FrozenMotionNN, frozen, product
 from musclegym.policies.learner import Learner
 from musclegym.policies.ppo import begin, prepare
 from musclegym.policies.prior_policy import FRAMES, load_encoder, shortened
@@ -25,6 +28,7 @@ from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.trainer import interruption
 from musclegym.pretrain.windows import states_of
+from tests.libraries import clip_of, library_of, swinging
 
 BODY = load_body("human")
 LAYOUT = StateLayout.of(BODY.skeleton)
@@ -65,6 +69,15 @@ def test_frozen_features_of_the_shipped_prior_are_its_own():
     prior = load_prior("shipped", BODY)
     seen = windows(prior.window, 3)
     torch.testing.assert_close(frozen(prior)(seen), prior.encode(seen), atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("then", ["none", "gelu"])
+def test_products_are_the_same_without_onednn(then: str, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    linear, rows = torch.nn.Linear(12, 7), torch.randn(3, 5, 12)
+    fast = product(linear, then)(rows)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    torch.testing.assert_close(product(linear, then)(rows), fast)
 
 
 def test_a_perceptron_is_frozen_as_it_is():
@@ -183,3 +196,14 @@ def test_other_weights_give_other_features_from_then_on(run):
     plain = policy.features_extractor.plain_size
     wanted = encoder.encode(seen[:, plain:].reshape(2, encoder.window, -1))
     torch.testing.assert_close(second[:, plain:], wanted, atol=2e-5, rtol=1e-5)
+
+
+def test_fewer_states_are_compared_with_the_whole_window(tmp_path):
+    script = Path(__file__).parent.parent / "benchmarks" / "prior_frames.py"
+    study = SimpleNamespace(**runpy.run_path(str(script)))
+    library_of(tmp_path / "library", BODY, [clip_of(swinging(BODY, 50))])
+    rows = study.measure(study.FramesConfig(str(tmp_path / "library"), split=None, windows=4))
+    assert [row["frames"] for row in rows[:4]] == [1, 2, 3, 4]
+    assert rows[-1]["frames"] == load_prior("shipped").window
+    assert rows[-1]["feature_change"] == 0.0
+    assert all(row["feature_change"] > 0.0 and row["error_1"] > 0.0 for row in rows[:-1])
