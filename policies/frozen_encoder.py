@@ -1,4 +1,4 @@
-"""The encoder of a prior where nothing learns: the same numbers in a third of the time.
+"""The encoder of a prior where nothing learns: the same numbers in less time.
 
 A policy wants the last frame of few short windows, without gradients, so most of the time of
 `MotionNN.encode` goes into calling small operations. Here the last layer works on the last frame alone, all
