@@ -104,13 +104,12 @@ class WorldMotionNN(MotionNN):
 
     def changes(self, poses: Pose, memory: Memory | None = None) -> Tensor:
         """Return the predicted change (batch, frame, 2 dof), the root's correction turned into its frame."""
-        correction = self.change_scale * self.head(self.hidden(self.inputs(poses, memory), memory))
+        correction = self.head(self.hidden(self.inputs(poses, memory), memory))
         back = poses.rotation[..., 0, :, :].transpose(-1, -2)
         n = self.layout.n_dofs
         vectors = [(back @ correction[..., i : i + 3, None])[..., 0] for i in (0, 3, n, n + 3)]
         turned = [*vectors[:2], correction[..., 6:n], *vectors[2:], correction[..., n + 6 :]]
-        steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
-        return steady + torch.cat(turned, dim=-1)
+        return self.integrated(poses, torch.cat(turned, dim=-1))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Named loss terms of next-state prediction, each without its weight.
 
-Every batch holds three kinds of samples: windows of true motion with noise, in which every next frame is
-predicted; chains, windows of the model's own predictions that it has to lead back (`musclegym.pretrain.
-chains`); and, in some batches, rollouts over several frames with gradients (`musclegym.pretrain.unrolled`).
+Every batch holds windows of true motion with noise, in which every next frame is predicted, and chains,
+windows of the model's own predictions that it has to lead back (`musclegym.pretrain.chains`). Some batches
+also hold rollouts over several frames with gradients: some from true windows, against what follows there
+(`musclegym.pretrain.unrolled`), and free ones that are to stay alive (`musclegym.pretrain.free_running`).
 Errors of a single frame are measured in the tangent space of the state and divided by the size of one frame's
 change, block by block (root rotation, root displacement, ball joints, hinges), so that 0 is perfect and doing
 nothing scores 1.
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.chains import ChainConfig, Chains
 from musclegym.pretrain.draws import Draw
+from musclegym.pretrain.free_running import FreeConfig, FreeRunning
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.unrolled import UnrollConfig, Unrolled
 from musclegym.pretrain.windows import Windows
@@ -66,6 +68,9 @@ class LossWeights:
     foot: float = 0.1
     """Squared speed, in these rollouts, of feet that stand in the true motion [s^2/m^2]."""
 
+    liveliness: float = 0.1
+    """Difference between how much free rollouts and their clips move, in logarithms."""
+
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
@@ -89,6 +94,9 @@ class ObjectiveConfig:
 
     unroll: UnrollConfig = field(default_factory=UnrollConfig)
     """Rollouts with gradients."""
+
+    free: FreeConfig = field(default_factory=FreeConfig)
+    """Rollouts that nothing leads back."""
 
     def __post_init__(self) -> None:
         """Check the shares, and that there are enough rollouts for a batch."""
@@ -131,6 +139,7 @@ class NextStateObjective(nn.Module):
         )
         self.chains = Chains(windows, change, config.chains)
         self.unrolled = Unrolled(windows, change, config.unroll) if config.unroll.every else None
+        self.free = FreeRunning(windows, config.free) if config.free.free_every else None
 
     def forward(self, model: NextStateModel, draw: Draw) -> dict[str, Tensor]:
         """Return the terms of a part of a batch.
@@ -158,6 +167,8 @@ class NextStateObjective(nn.Module):
             terms |= self.frame_terms("chain_", after_chain, self.layout.difference(visited, wanted))
         if self.unrolled is not None and draw.step % config.unroll.every == config.unroll.every - 1:
             terms |= self.unrolled(model, places, draw.progress, draw.rows(config.unroll.count))
+        if self.free is not None and config.free.due(draw.step, draw.progress):
+            terms |= self.free(model, places, generator, draw)
         return terms
 
     def true_windows(self, places: Tensor, generator: torch.Generator, mine: slice) -> tuple[Pose, Pose]:

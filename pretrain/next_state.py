@@ -1,10 +1,11 @@
 """Next-state models: networks that predict how a motion goes on, one frame at a time.
 
 They see heading-invariant features (`musclegym.motion.features`) and how the frame before led to each frame,
-and predict how positions and velocities change, in the body's own frames, as a correction to going on at
-constant velocity. Turning or shifting the world therefore turns or shifts the prediction, and a network that
-has learned nothing predicts constant velocity. Rotations are advanced by rotation vectors within the group of
-rotations, so they stay orthonormal without projection; the 6-D form is only how the network sees them.
+and predict how velocities change, in the body's own frames; positions follow by the mean of the velocities
+at both ends of the frame, with a small correction. So a rollout cannot stand still while its velocities say
+that it moves. Turning or shifting the world turns or shifts the prediction, and a network that has learned
+nothing predicts constant velocity. Rotations are advanced by rotation vectors within the group of rotations,
+so they stay orthonormal without projection; the 6-D form is only how the network sees them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from musclegym.motion.rotation_arrays import Numbers, array_module
 
 FEATURE_LIMIT = 8.0
 """Normalised features are clipped here, so that a falling body stays within reach of the data."""
+CORRECTION_LIMIT = 4.0
+"""Largest correction of a position beyond what velocities say, in root mean squares of it in the data."""
 VELOCITY_MARGIN = 1.25
 """Predicted velocities stay below this multiple of the fastest in the training data."""
 
@@ -48,6 +51,7 @@ class MotionModel(nn.Module):
     velocity_limit: Tensor
     joint_lower: Tensor
     joint_upper: Tensor
+    height_range: Tensor
 
     def __init__(self, layout: StateLayout, config: Any, fps: float) -> None:
         """Register a normalisation that changes nothing.
@@ -66,6 +70,7 @@ class MotionModel(nn.Module):
         self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
         self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
         self.register_buffer("joint_upper", torch.full((layout.n_dofs - 6,), 6e4))
+        self.register_buffer("height_range", torch.tensor([-6e4, 6e4]))
 
     @property
     def window(self) -> int:
@@ -83,11 +88,12 @@ class MotionModel(nn.Module):
         return normal.clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
 
     def limited(self, states: Tensor) -> Tensor:
-        """Return states (..., 2 dof) with joints and velocities in the range of the training data."""
+        """Return states (..., 2 dof) with joints, height and velocities in the range of the training data."""
         n = self.layout.n_dofs
+        height = states[..., 4:5].clamp(*self.height_range)
         joints = states[..., 6:n].clamp(self.joint_lower, self.joint_upper)
         velocities = states[..., n:].clamp(-self.velocity_limit, self.velocity_limit)
-        return torch.cat([states[..., :6], joints, velocities], dim=-1)
+        return torch.cat([states[..., :4], height, states[..., 5:6], joints, velocities], dim=-1)
 
     def roll_out(self, context: Tensor, steps: int) -> Tensor:
         """Return the states (batch, steps, 2 dof) that follow true ones (batch, frame, 2 dof)."""
@@ -146,21 +152,31 @@ class NextStateModel(MotionModel):
     def changes(self, poses: Pose, memory: Memory | None = None) -> Tensor:
         """Return the predicted change to the next frame (batch, frame, 2 dof) at every frame of `poses`.
 
-        Only the correction to constant velocity is learned. Layout as in `StateLayout.difference`.
+        Layout as in `StateLayout.difference`.
 
         Args:
             poses: successive frames, leading axes (batch, frame).
             memory: begin with an empty one, `{}`, and hand it on with the frames that follow.
         """
-        correction = self.change_scale * self.head(self.hidden(self.inputs(poses, memory), memory))
-        steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
-        return steady + correction
+        return self.integrated(poses, self.head(self.hidden(self.inputs(poses, memory), memory)))
+
+    def integrated(self, poses: Pose, outputs: Tensor) -> Tensor:
+        """Return the change (..., 2 dof) that outputs of the network mean (..., 2 dof), in `change_scale`.
+
+        Velocities change by the outputs; positions by the trapezoid rule and a bounded correction to it.
+        """
+        n = self.layout.n_dofs
+        faster = self.change_scale[n:] * outputs[..., n:]
+        correction = self.change_scale[:n] * bounded(outputs[..., :n], CORRECTION_LIMIT)
+        return torch.cat([(poses.velocity + 0.5 * faster) / self.fps + correction, faster], dim=-1)
 
     def changed(self, poses: Pose, changes: Tensor) -> Pose:
-        """Return `poses` after `changes` (..., 2 dof), velocities and hinges kept in the data's range."""
+        """Return `poses` after `changes` (..., 2 dof), kept in the data's range (but for ball joints)."""
         reached = self.layout.advance(poses, changes)
         hinges = self.layout.hinge_columns - 6
+        x, height, z = reached.displacement.unbind(-1)
         return reached._replace(
+            displacement=torch.stack([x, height.clamp(*self.height_range), z], dim=-1),
             velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit),
             hinge=reached.hinge.clamp(self.joint_lower[hinges], self.joint_upper[hinges]),
         )
@@ -201,6 +217,11 @@ class NextStateModel(MotionModel):
         return self.hidden(self.inputs(self.layout.pose(window), None), None)[:, -1]
 
 
+def bounded(values: Tensor, limit: float) -> Tensor:
+    """Return values that are as they were near 0 and never beyond a limit."""
+    return limit * torch.tanh(values / limit)
+
+
 def arrival(layout: StateLayout, before: Pose, now: Pose, fps: float) -> Numbers:
     """Return how poses were arrived at from those a frame before, shape (..., 2 dof).
 
@@ -224,28 +245,29 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
 
     Returns:
         `feature_mean`, `feature_scale` (feature,); `arrival_scale` (2 dof,), the root mean square of what
-        `arrival` returns; `change_scale` (2 dof,), the root mean square of what
-        constant velocity misses in one step; `velocity_limit` (dof,); and `joint_lower`, `joint_upper`
-        (dof - 6,), the range of the joint coordinates [rad].
+        `arrival` returns; `change_scale` (2 dof,), that of what the trapezoid rule misses of positions in one
+        step, and of the change of velocities; `velocity_limit` (dof,); `joint_lower`, `joint_upper`
+        (dof - 6,), the range of the joint coordinates [rad]; and `height_range` (2,), that of the root's
+        height above its rest position [m].
     """
     n, frames, steps = layout.n_dofs, 0, 0
     total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
     missed, fastest = np.zeros(layout.n_state), np.zeros(n)
     arrived = np.zeros(layout.n_state)
-    lower, upper = np.full(n - 6, np.inf), np.full(n - 6, -np.inf)
+    lower, upper = np.full(n, np.inf), np.full(n, -np.inf)
     for states in motions:
         pose, velocity = layout.pose(states), states[:, n:]
         features = layout.features(pose)
         before, now = pose.at(slice(-1)), pose.at(slice(1, None))
         change = layout.difference(before, now)
-        change[:, :n] -= velocity[:-1] / fps
+        change[:, :n] -= 0.5 * (velocity[:-1] + velocity[1:]) / fps
         arrived += (arrival(layout, before, now, fps) ** 2).sum(axis=0)
         total += features.sum(axis=0)
         squares += (features**2).sum(axis=0)
         missed += (change**2).sum(axis=0)
         fastest = np.maximum(fastest, np.abs(velocity).max(axis=0))
-        lower = np.minimum(lower, states[:, 6:n].min(axis=0))
-        upper = np.maximum(upper, states[:, 6:n].max(axis=0))
+        lower = np.minimum(lower, states[:, :n].min(axis=0))
+        upper = np.maximum(upper, states[:, :n].max(axis=0))
         frames, steps = frames + len(states), steps + len(change)
     mean = total / frames
     deviation = np.sqrt(np.maximum(squares / frames - mean**2, 0.0))
@@ -254,8 +276,9 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
     change_blocks = positions + [layout.n_dofs + block for block in positions]
     return {
         "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
-        "joint_lower": torch.as_tensor(lower, dtype=torch.float32),
-        "joint_upper": torch.as_tensor(upper, dtype=torch.float32),
+        "joint_lower": torch.as_tensor(lower[6:], dtype=torch.float32),
+        "joint_upper": torch.as_tensor(upper[6:], dtype=torch.float32),
+        "height_range": torch.as_tensor([lower[4], upper[4]], dtype=torch.float32),
         "feature_mean": torch.as_tensor(mean, dtype=torch.float32),
         "feature_scale": _floored(deviation, feature_blocks),
         "arrival_scale": _floored(np.sqrt(arrived / steps), change_blocks),

@@ -25,9 +25,9 @@ FPS = 30.0
 SMALL = MotionNNConfig(width=32, depth=2, heads=2, window=6)
 
 
-def windows_in(folder: Path, batch: int, length: int = 7) -> Windows:
+def windows_in(folder: Path, batch: int, length: int = 7, longest: int = 60) -> Windows:
     """Windows of a library of two swinging bodies."""
-    clips = [clip_of(swinging(BODY, frames, seed)) for seed, frames in enumerate((60, 40))]
+    clips = [clip_of(swinging(BODY, frames, seed)) for seed, frames in enumerate((longest, 40))]
     return Windows(library_of(folder / "library", BODY, clips).windows(length, batch, split=None))
 
 
@@ -193,7 +193,7 @@ def measured(objective: NextStateObjective, model: MotionNN) -> dict[str, float]
 
 
 def test_every_term_has_a_weight_and_every_weight_a_term(tmp_path):
-    objective = objective_on(windows_in(tmp_path, 8), 8)
+    objective = objective_on(windows_in(tmp_path, 8, longest=150), 8)
     names: set[str] = set()
     for step in range(2):
         names |= set(objective(untrained(), Draw(step, 0.5)))

@@ -19,7 +19,7 @@ from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
-from musclegym.pretrain.next_state import NextStateModel, statistics_of
+from musclegym.pretrain.next_state import CORRECTION_LIMIT, NextStateModel, statistics_of
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.unrolled import UnrollConfig
 from musclegym.pretrain.windows import Windows
@@ -160,6 +160,20 @@ def test_predictions_keep_to_the_range_of_joints_and_velocities_in_the_data(size
     assert (states[..., 6:N] >= model.joint_lower).all()
     assert (states[..., 6:N] <= model.joint_upper).all()
     assert (states[..., N:].abs() <= model.velocity_limit).all()
+    lowest, highest = model.height_range
+    assert (states[..., 4] >= lowest).all()
+    assert (states[..., 4] <= highest).all()
+
+
+def test_positions_follow_the_velocities_by_the_trapezoid_rule_and_a_bounded_correction():
+    model = MotionNN(LAYOUT, SMALL, FPS).double()
+    model.change_scale[:N], model.change_scale[N:] = 0.001, 0.5
+    poses = LAYOUT.pose(torch.as_tensor(swinging(5))[None])
+    outputs = torch.cat([torch.full((1, 5, N), 100.0), torch.full((1, 5, N), 2.0)], dim=-1).double()
+    changes = model.integrated(poses, outputs)
+    torch.testing.assert_close(changes[..., N:], torch.full_like(changes[..., N:], 1.0))
+    mean_velocity = poses.velocity + 0.5  # half of a change by 1
+    torch.testing.assert_close(changes[..., :N], mean_velocity / FPS + CORRECTION_LIMIT * 0.001)
 
 
 @BOTH

@@ -1,0 +1,161 @@
+"""Free rollouts: nothing leads them to a clip, so a prior learns to stay alive however far it has gone.
+
+What comes after a second cannot be foretold, and a network that is asked to foretell it all the same learns
+the mean of all that may come, which stands still. So rollouts that have left their clip long ago are asked
+for something else: that they move as much as their clip does, over every lag from one frame to all that is
+seen. Agreement of statistics instead of frames is the idea of Professor Forcing (Lamb et al. 2016), here with
+the structure function of the motion, distances moved as a function of the lag, in place of a critic.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+
+from musclegym.motion.features import Pose
+from musclegym.pretrain.draws import Draw
+from musclegym.pretrain.joint_places import JointPlaces
+from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.unrolled import unroll
+from musclegym.pretrain.windows import PLACE, Windows
+
+STILL = 0.002
+"""Distance that is added to all, so that the ratio of two in stillness is near 1 [m]."""
+SEEN = 64
+"""Frames of a clip by which it is known how much it moves."""
+
+
+@dataclass(frozen=True)
+class FreeConfig:
+    """How free rollouts are made."""
+
+    free_every: int = 5
+    """Steps from one batch with free rollouts to the next; 0 makes none."""
+
+    free_frames: int = 16
+    """Frames that a free rollout goes on for in such a batch, with gradients."""
+
+    free_count: int = 32
+    """Free rollouts, of all processes together."""
+
+    free_restart: float = 0.04
+    """Chance that a free rollout begins anew in such a batch."""
+
+    free_after: float = 0.25
+    """Share of the training after which there are free rollouts."""
+
+    def __post_init__(self) -> None:
+        """Check that there is something to measure."""
+        if self.free_every < 0 or self.free_frames < 2 or self.free_count < 1:
+            raise ValueError(
+                f"free_every must not be negative, free_frames at least 2 and free_count positive, but they "
+                f"are {self.free_every}, {self.free_frames} and {self.free_count}; use e.g. 5, 16 and 32"
+            )
+        if not 0.0 <= self.free_restart <= 1.0:
+            raise ValueError(
+                f"free_restart must lie in [0, 1], but is {self.free_restart}; use e.g. free_restart=0.04"
+            )
+
+    def due(self, step: int, progress: float) -> bool:
+        """Return whether the batch of a step has free rollouts."""
+        return progress >= self.free_after and step % self.free_every == 0
+
+
+class FreeRunning(nn.Module):
+    """Rollouts that go on from batch to batch; its buffers are part of a run's checkpoint."""
+
+    wanted: Tensor
+    running: Tensor
+
+    def __init__(self, windows: Windows, config: FreeConfig) -> None:
+        """Prepare rollouts that all begin at their first visit.
+
+        Args:
+            windows: true motion; their length is one more than the model looks back.
+            config: how long and how many.
+        """
+        super().__init__()
+        self.windows, self.config = windows, config
+        self.joints = JointPlaces(windows.sampler.source.skeleton)
+        lags = [
+            2**power for power in range(config.free_frames.bit_length()) if 2**power <= config.free_frames
+        ]
+        self.lags = lags
+        example = windows.layout.pose(
+            torch.zeros(config.free_count, windows.length - 1, windows.layout.n_state)
+        )
+        for name, part in zip(Pose._fields, example, strict=True):
+            self.register_buffer(name, torch.zeros_like(part))
+        self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags)))
+        self.register_buffer("running", torch.zeros(config.free_count, dtype=torch.bool))
+
+    @property
+    def poses(self) -> Pose:
+        """Windows of the rollouts, leading axes (rollout, frame)."""
+        return Pose(*(getattr(self, name) for name in Pose._fields))
+
+    def forward(
+        self, model: NextStateModel, places: Tensor, generator: torch.Generator, draw: Draw
+    ) -> dict[str, Tensor]:
+        """Go on with the rollouts of a part of the batch and return their term.
+
+        Args:
+            model: predicts the next state.
+            places: where rollouts may begin, shape (sample, PLACE).
+            generator: of which begin anew.
+            draw: which part of the batch this is.
+        """
+        count, rows = self.config.free_count, draw.rows(self.config.free_count)
+        last = torch.full((len(places),), self.windows.length - 2 + SEEN)
+        places = places[self.windows.has(places, last)]
+        chance = torch.rand(count, generator=generator)[rows].to(self.running.device)
+        if not len(places):
+            return {}
+        mine = torch.arange(count)[rows]
+        begin = ~self.running[mine] | (chance < self.config.free_restart)
+        self.begin(mine[begin.cpu()], places[torch.arange(count) % len(places)][mine[begin.cpu()]])
+        window = self.poses.at(mine)
+        predicted = unroll(model, window, self.config.free_frames)
+        known = joined(window, predicted)
+        self.keep(mine, known.at((slice(None), slice(1 - self.windows.length, None))))
+        moved = self.structure(known.at((slice(None), slice(-self.config.free_frames - 1, None))))
+        ratio = torch.log((moved + STILL) / (self.wanted[mine] + STILL))
+        return {"liveliness": smooth_l1_loss(ratio, torch.zeros_like(ratio))}
+
+    def begin(self, chosen: Tensor, places: Tensor) -> None:
+        """Begin rollouts with true windows, and see how much their clips move."""
+        if not len(chosen):
+            return
+        assert places.shape[1] == PLACE
+        first = torch.zeros(len(places), dtype=torch.int64)
+        true = self.windows.poses(places, first, self.windows.length - 1 + SEEN)
+        self.keep(chosen, true.at((slice(None), slice(self.windows.length - 1))))
+        self.wanted[chosen] = self.structure(true)
+        self.running[chosen] = True
+
+    def keep(self, chosen: Tensor, windows: Pose) -> None:
+        """Remember the last frames of rollouts."""
+        for name, value in zip(Pose._fields, windows, strict=True):
+            getattr(self, name)[chosen] = value.detach()
+
+    def structure(self, poses: Pose) -> Tensor:
+        """Return how far things move within each lag, over all pairs of frames [m].
+
+        Returns:
+            Root mean square distances, shape (sample, 2 lag): of the joints relative to the root, then of the
+            root.
+        """
+        places = self.joints(poses)
+        root = places[..., :1, :]
+        found = []
+        for part in (places[..., 1:, :] - root, root):
+            for lag in self.lags:
+                square = ((part[:, lag:] - part[:, :-lag]) ** 2).sum(dim=-1)
+                found.append(square.mean(dim=(1, 2)).clamp_min(1e-10).sqrt())
+        return torch.stack(found, dim=1)
+
+
+def joined(first: Pose, second: Pose) -> Pose:
+    """Return poses (batch, frame) and those that follow them as one."""
+    return Pose(*(torch.cat(parts, dim=1) for parts in zip(first, second, strict=True)))
