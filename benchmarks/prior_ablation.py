@@ -24,6 +24,7 @@ from musclegym.manifest import environment_record, write_json
 from musclegym.motion.augment import Augmentation
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.corpus import Corpus, open_corpus
+from musclegym.pretrain.free_running import FreeConfig
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.mlp import MotionMLP
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
@@ -49,7 +50,7 @@ class AblationConfig:
 
     library: tyro.conf.Positional[str]
     """Cache of a motion library."""
-    steps: int = 240
+    steps: int = 1200
     """Steps of each training."""
     minutes: float | None = None
     """Time of each training instead of `steps` [min]."""
@@ -112,6 +113,15 @@ class WorldMotionNN(MotionNN):
         return self.integrated(poses, torch.cat(turned, dim=-1))
 
 
+class UncoupledMotionNN(MotionNN):
+    """Corrects positions freely, whatever it says of velocities."""
+
+    def integrated(self, poses: Pose, outputs: Tensor) -> Tensor:
+        """Return the change (..., 2 dof): constant velocity, and the outputs in `change_scale`."""
+        steady = torch.cat([poses.velocity / self.fps, torch.zeros_like(poses.velocity)], dim=-1)
+        return steady + self.change_scale * outputs
+
+
 @dataclass(frozen=True)
 class Variant:
     """A training that differs from the recipe in one thing."""
@@ -134,6 +144,8 @@ VARIANTS: dict[str, Variant] = {
     "no heading frame": Variant(WorldMotionNN),
     "no foot loss": Variant(weights=LossWeights(foot=0.0)),
     "no chains": Variant(objective={"chain_share": 0.0}),
+    "no free rollouts": Variant(objective={"free": FreeConfig(free_every=0)}),
+    "no coupling": Variant(UncoupledMotionNN),
     "perceptron": Variant(MotionMLP),
 }
 

@@ -3,8 +3,9 @@
 What comes after a second cannot be foretold, and a network that is asked to foretell it all the same learns
 the mean of all that may come, which stands still. So rollouts that have left their clip long ago are asked
 for something else: that they move as much as their clip does, over every lag from one frame to all that is
-seen. Agreement of statistics instead of frames is the idea of Professor Forcing (Lamb et al. 2016), here with
-the structure function of the motion, distances moved as a function of the lag, in place of a critic.
+seen, and that feet near the ground slide no more than there. Agreement of statistics instead of frames is the
+idea of Professor Forcing (Lamb et al. 2016), here with the structure function of the motion, distances moved
+as a function of the lag, in place of a critic.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from musclegym.motion.features import Pose
 from musclegym.pretrain.draws import Draw
-from musclegym.pretrain.joint_places import JointPlaces
+from musclegym.pretrain.joint_places import FeetOnGround, JointPlaces
 from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.unrolled import unroll
 from musclegym.pretrain.windows import PLACE, Windows
@@ -77,7 +78,8 @@ class FreeRunning(nn.Module):
         """
         super().__init__()
         self.windows, self.config = windows, config
-        self.joints = JointPlaces(windows.sampler.source.skeleton)
+        skeleton = windows.sampler.source.skeleton
+        self.joints, self.feet = JointPlaces(skeleton), FeetOnGround(skeleton)
         lags = [
             2**power for power in range(config.free_frames.bit_length()) if 2**power <= config.free_frames
         ]
@@ -87,7 +89,7 @@ class FreeRunning(nn.Module):
         )
         for name, part in zip(Pose._fields, example, strict=True):
             self.register_buffer(name, torch.zeros_like(part))
-        self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags)))
+        self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags) + 1))
         self.register_buffer("running", torch.zeros(config.free_count, dtype=torch.bool))
 
     @property
@@ -143,8 +145,8 @@ class FreeRunning(nn.Module):
         """Return how far things move within each lag, over all pairs of frames [m].
 
         Returns:
-            Root mean square distances, shape (sample, 2 lag): of the joints relative to the root, then of the
-            root.
+            Shape (sample, 2 lag + 1): root mean square distances of the joints relative to the root, those of
+            the root, and how far a foot near the ground slides in a frame.
         """
         places = self.joints(poses)
         root = places[..., :1, :]
@@ -153,7 +155,7 @@ class FreeRunning(nn.Module):
             for lag in self.lags:
                 square = ((part[:, lag:] - part[:, :-lag]) ** 2).sum(dim=-1)
                 found.append(square.mean(dim=(1, 2)).clamp_min(1e-10).sqrt())
-        return torch.stack(found, dim=1)
+        return torch.stack([*found, self.feet.slide(places)], dim=1)
 
 
 def joined(first: Pose, second: Pose) -> Pose:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from musclegym.motion.features import Pose
+from musclegym.motion.frames import CONTACT_HEIGHT
 from musclegym.motion.rotation_arrays import rotation_from_vector
 from musclegym.skeleton import BALL, HINGE, Skeleton
 
@@ -53,3 +54,35 @@ class JointPlaces(nn.Module):
             places.append(place)
             rotation = parent @ local[..., level - 1, :, :]
         return torch.cat(places, dim=-2)[..., self.in_bodies, :]
+
+
+class FeetOnGround(nn.Module):
+    """Tells how far the joints of the feet move while they are near the ground."""
+
+    standing_height: Tensor
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        """Prepare for `skeleton`; a foot is near the ground below 3 cm above where it is at rest, upright."""
+        super().__init__()
+        self.joints = torch.from_numpy(skeleton.contact.nonzero()[0])
+        height = torch.as_tensor(skeleton.joint_position[skeleton.contact, 1], dtype=torch.float32)
+        self.register_buffer("standing_height", height + CONTACT_HEIGHT, persistent=False)
+
+    def moved(self, path: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how far each joint of a foot moves from frame to frame, and whether it is low in both.
+
+        Args:
+            path: positions of all joints, shape (..., frame, body, 3) [m].
+
+        Returns:
+            Distances [m] and truth values, both of shape (..., frame - 1, foot joint).
+        """
+        feet = path[..., self.joints, :]
+        low = feet[..., 1] < self.standing_height
+        square = (feet.diff(dim=-3) ** 2).sum(dim=-1)
+        return square.clamp_min(1e-10).sqrt(), low[..., 1:, :] & low[..., :-1, :]
+
+    def slide(self, path: Tensor) -> Tensor:
+        """Return the mean distance that joints of feet move in a frame while low, shape (...) [m]."""
+        distance, low = self.moved(path)
+        return (distance * low).sum(dim=(-2, -1)) / low.sum(dim=(-2, -1)).clamp_min(1)

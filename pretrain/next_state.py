@@ -24,7 +24,7 @@ FEATURE_LIMIT = 8.0
 CORRECTION_LIMIT = 4.0
 """Largest correction of a position beyond what velocities say, in root mean squares of it in the data."""
 VELOCITY_MARGIN = 1.25
-"""Predicted velocities stay below this multiple of the fastest in the training data."""
+"""Each predicted velocity stays below this multiple of the fastest in the training data."""
 
 Memory = dict[Any, Any]
 """What a model keeps of the frames before, so that a further frame costs the same however many there were."""
@@ -52,6 +52,7 @@ class MotionModel(nn.Module):
     joint_lower: Tensor
     joint_upper: Tensor
     height_range: Tensor
+    speed_limit: Tensor
 
     def __init__(self, layout: StateLayout, config: Any, fps: float) -> None:
         """Register a normalisation that changes nothing.
@@ -71,6 +72,7 @@ class MotionModel(nn.Module):
         self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
         self.register_buffer("joint_upper", torch.full((layout.n_dofs - 6,), 6e4))
         self.register_buffer("height_range", torch.tensor([-6e4, 6e4]))
+        self.register_buffer("speed_limit", torch.tensor(6e4))
 
     @property
     def window(self) -> int:
@@ -92,8 +94,15 @@ class MotionModel(nn.Module):
         n = self.layout.n_dofs
         height = states[..., 4:5].clamp(*self.height_range)
         joints = states[..., 6:n].clamp(self.joint_lower, self.joint_upper)
-        velocities = states[..., n:].clamp(-self.velocity_limit, self.velocity_limit)
+        velocities = self.slowed(states[..., n:])
         return torch.cat([states[..., :4], height, states[..., 5:6], joints, velocities], dim=-1)
+
+    def slowed(self, velocities: Tensor) -> Tensor:
+        """Return velocities (..., dof) within the limits of each, and of the speed of the root."""
+        each = velocities.clamp(-self.velocity_limit, self.velocity_limit)
+        speed = each[..., 3:6].square().sum(dim=-1, keepdim=True).clamp_min(1e-6).sqrt()
+        root = each[..., 3:6] * (self.speed_limit / speed).clamp_max(1.0)
+        return torch.cat([each[..., :3], root, each[..., 6:]], dim=-1)
 
     def roll_out(self, context: Tensor, steps: int) -> Tensor:
         """Return the states (batch, steps, 2 dof) that follow true ones (batch, frame, 2 dof)."""
@@ -177,7 +186,7 @@ class NextStateModel(MotionModel):
         x, height, z = reached.displacement.unbind(-1)
         return reached._replace(
             displacement=torch.stack([x, height.clamp(*self.height_range), z], dim=-1),
-            velocity=reached.velocity.clamp(-self.velocity_limit, self.velocity_limit),
+            velocity=self.slowed(reached.velocity),
             hinge=reached.hinge.clamp(self.joint_lower[hinges], self.joint_upper[hinges]),
         )
 
@@ -247,12 +256,12 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         `feature_mean`, `feature_scale` (feature,); `arrival_scale` (2 dof,), the root mean square of what
         `arrival` returns; `change_scale` (2 dof,), that of what the trapezoid rule misses of positions in one
         step, and of the change of velocities; `velocity_limit` (dof,); `joint_lower`, `joint_upper`
-        (dof - 6,), the range of the joint coordinates [rad]; and `height_range` (2,), that of the root's
-        height above its rest position [m].
+        (dof - 6,), the range of the joint coordinates [rad]; `height_range` (2,), that of the root's height
+        above its rest position [m]; and `speed_limit`, the root's highest speed [m/s].
     """
     n, frames, steps = layout.n_dofs, 0, 0
     total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
-    missed, fastest = np.zeros(layout.n_state), np.zeros(n)
+    missed, fastest, speed = np.zeros(layout.n_state), np.zeros(n), 0.0
     arrived = np.zeros(layout.n_state)
     lower, upper = np.full(n, np.inf), np.full(n, -np.inf)
     for states in motions:
@@ -266,6 +275,7 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         squares += (features**2).sum(axis=0)
         missed += (change**2).sum(axis=0)
         fastest = np.maximum(fastest, np.abs(velocity).max(axis=0))
+        speed = max(speed, float(np.linalg.norm(velocity[:, 3:6], axis=1).max()))
         lower = np.minimum(lower, states[:, :n].min(axis=0))
         upper = np.maximum(upper, states[:, :n].max(axis=0))
         frames, steps = frames + len(states), steps + len(change)
@@ -279,6 +289,7 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         "joint_lower": torch.as_tensor(lower[6:], dtype=torch.float32),
         "joint_upper": torch.as_tensor(upper[6:], dtype=torch.float32),
         "height_range": torch.as_tensor([lower[4], upper[4]], dtype=torch.float32),
+        "speed_limit": torch.tensor(speed, dtype=torch.float32),
         "feature_mean": torch.as_tensor(mean, dtype=torch.float32),
         "feature_scale": _floored(deviation, feature_blocks),
         "arrival_scale": _floored(np.sqrt(arrived / steps), change_blocks),

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from musclegym.motion.features import Pose, StateLayout
-from musclegym.motion.frames import CONTACT_HEIGHT, CONTACT_SPEED
-from musclegym.pretrain.joint_places import JointPlaces
+from musclegym.motion.frames import CONTACT_SPEED
+from musclegym.pretrain.joint_places import FeetOnGround, JointPlaces
 from musclegym.pretrain.next_state import Memory, NextStateModel
 from musclegym.pretrain.windows import Windows
 from musclegym.skeleton import Skeleton
@@ -111,7 +111,6 @@ class RolloutErrors(nn.Module):
     """Measures predicted poses against true ones, frame by frame."""
 
     change: Tensor
-    standing_height: Tensor
 
     def __init__(self, layout: StateLayout, skeleton: Skeleton, change: Tensor, fps: float) -> None:
         """Prepare to measure.
@@ -126,9 +125,7 @@ class RolloutErrors(nn.Module):
         self.layout, self.fps = layout, fps
         self.register_buffer("change", change, persistent=False)
         self.places = JointPlaces(skeleton)
-        self.feet = torch.from_numpy(skeleton.contact.nonzero()[0])
-        height = torch.as_tensor(skeleton.joint_position[skeleton.contact, 1], dtype=torch.float32)
-        self.register_buffer("standing_height", height + CONTACT_HEIGHT, persistent=False)
+        self.feet = FeetOnGround(skeleton)
 
     def forward(self, start: Pose, predicted: Pose, true: Pose, moved: Tensor) -> dict[str, Tensor]:
         """Return the terms of poses (batch, frame) that follow `start` (batch).
@@ -156,11 +153,10 @@ class RolloutErrors(nn.Module):
             path: predicted positions of all joints, shape (batch, frame, body, 3) [m].
             true_path: true ones.
         """
-        feet = true_path[..., self.feet, :]
-        low = feet[..., 1] < self.standing_height
-        slow = feet.diff(dim=1).norm(dim=-1) * self.fps < CONTACT_SPEED
-        speed = path[..., self.feet, :].diff(dim=1) * self.fps
-        return ((speed**2).sum(dim=-1) * (slow & low[:, 1:] & low[:, :-1])).mean()
+        distance, low = self.feet.moved(true_path)
+        speed, _ = self.feet.moved(path)
+        stands = low & (distance * self.fps < CONTACT_SPEED)
+        return ((speed * self.fps) ** 2 * stands).mean()
 
 
 def unroll(model: NextStateModel, window: Pose, frames: int) -> Pose:

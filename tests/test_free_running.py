@@ -49,7 +49,8 @@ def test_distances_grow_with_the_lag_as_the_body_moves(tmp_path):
     poses = LAYOUT.pose(torch.as_tensor(sliding(40, 1.5), dtype=torch.float32)[None])
     found = free.structure(poses)[0]
     torch.testing.assert_close(found[:4], torch.full((4,), 1e-5))  # joints stay where they are on the body
-    torch.testing.assert_close(found[4:], 1.5 / FPS * torch.tensor([1.0, 2.0, 4.0, 8.0]))
+    torch.testing.assert_close(found[4:8], 1.5 / FPS * torch.tensor([1.0, 2.0, 4.0, 8.0]))
+    torch.testing.assert_close(found[8], torch.tensor(1.5 / FPS))  # its feet slide along with it
 
 
 def test_rollouts_that_move_as_their_clip_does_pay_nothing(tmp_path):
