@@ -74,14 +74,25 @@ def load_model(path: str | Path = "shipped", body: Body | None = None) -> Motion
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it was made for another skeleton, or is no prior.
+        ValueError: if it was made for another skeleton or by another version, or is no prior.
     """
     expect = made_for(body) if body is not None else {}
     tensors, manifest = load_weights(weights_of(path), expect, made_by=MADE_BY)
     layout = StateLayout.from_record(manifest["layout"])
     model = model_of_kind(manifest["kind"], layout, manifest["model"], manifest["fps"])
+    check_names(path, set(tensors), set(model.state_dict()))
     model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
     return model.eval().requires_grad_(False)
+
+
+def check_names(path: str | Path, found: set[str], wanted: set[str]) -> None:
+    """Refuse the weights of another version of a model, whose tensors have other names."""
+    if found != wanted:
+        raise ValueError(
+            f"a prior must have the tensors of this version's models, but {path} has "
+            f"{', '.join(sorted(found - wanted)) or 'nothing'} beside them and lacks "
+            f"{', '.join(sorted(wanted - found)) or 'none'}; train it anew with: musclegym pretrain"
+        )
 
 
 def weights_of(path: str | Path) -> Path:

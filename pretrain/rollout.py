@@ -272,8 +272,10 @@ def moved(joints: Array, fps: float) -> Array:
 
 
 def mean_of(records: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each number over records that have the same ones."""
-    return {name: float(np.mean([record[name] for record in records])) for name in records[0]}
+    """Return the mean of each number over those records in which it is known; NaN where it is in none."""
+    columns = {name: np.array([record[name] for record in records]) for name in records[0]}
+    known = {name: values[np.isfinite(values)] for name, values in columns.items()}
+    return {name: float(values.mean()) if values.size else float("nan") for name, values in known.items()}
 
 
 def stability_table(result: Mapping[str, Any]) -> str:

@@ -82,9 +82,9 @@ def test_free_rollouts_go_on_where_they_were_until_they_begin_anew(tmp_path):
     free = free_in(tmp_path, sliding(120), free_frames=8, free_count=4, free_restart=0.0)
     model = MotionNN(LAYOUT, SMALL, FPS)
     term(free, model, 0)
-    place = free.displacement[:, -1, 2].clone()
+    place = free.poses.displacement[:, -1, 2].clone()
     term(free, model, 1)
-    torch.testing.assert_close(free.displacement[:, -1, 2] - place, torch.full((4,), 8 * 1.2 / FPS))
+    torch.testing.assert_close(free.poses.displacement[:, -1, 2] - place, torch.full((4,), 8 * 1.2 / FPS))
 
 
 def test_clips_that_are_too_short_make_no_free_rollouts(tmp_path):

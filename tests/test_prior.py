@@ -301,6 +301,15 @@ def test_saved_prior_predicts_the_same_and_refuses_another_body(tmp_path, sizes)
         load_prior(path, taller)
 
 
+def test_prior_of_another_version_is_refused_with_what_differs(tmp_path):
+    model = untrained().float()
+    model.register_buffer("older", torch.zeros(1))
+    del model.speed_limit
+    save_prior(tmp_path / "prior.safetensors", model, BODY, {})
+    with pytest.raises(ValueError, match="has older beside them and lacks speed_limit; train it anew with"):
+        load_prior(tmp_path / "prior.safetensors", BODY)
+
+
 def test_strength_does_not_matter_to_a_prior(tmp_path):
     save_prior(tmp_path / "prior.safetensors", untrained().float(), BODY, {}, half=True)
     assert load_prior(tmp_path, load_body("human", strength=0.5)).head.weight.dtype == torch.float32

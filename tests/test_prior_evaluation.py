@@ -29,7 +29,7 @@ from musclegym.pretrain.metrics import (
 )
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.next_state import MotionModel
-from musclegym.pretrain.rollout import compare, rollout_stability, stability_table
+from musclegym.pretrain.rollout import compare, mean_of, rollout_stability, stability_table
 from musclegym.pretrain.train import main
 from musclegym.pretrain.windows import states_of
 from tests.libraries import swinging as swinging_body
@@ -259,3 +259,10 @@ def test_rollouts_at_another_frame_rate_are_refused():
     motion = dataclasses.replace(make_motion(31), fps=60.0)
     with pytest.raises(ValueError, match=re.escape("load motions with fps=30.0")):
         rollout_stability({"prior": MotionNN(LAYOUT, SMALL, FPS)}, [motion], BODY)
+
+
+def test_means_leave_out_what_is_not_known_of_a_motion():
+    nan = float("nan")
+    found = mean_of([{"skating": 1.0, "jerk": nan}, {"skating": 3.0, "jerk": 4.0}])
+    assert found == {"skating": 2.0, "jerk": 4.0}
+    assert np.isnan(mean_of([{"jerk": nan}])["jerk"])
