@@ -1,13 +1,15 @@
 """Chains: rollouts kept alive beside the training, so that a prior learns to come back from its own mistakes.
 
 Each chain is a window of the model's own predictions that walks along a clip, one frame per visit. At each of
-its frames the model is asked to move as the clip does there and to make good a share of its distance from the
-clip, as in DAgger (Ross et al. 2011). A chain that has come too far, or to the end of its clip, begins anew
-with true frames.
+its frames the model is asked to move as the clip does there, as in DAgger (Ross et al. 2011), while its
+distance from the clip in positions and velocities dies out as that of a critically damped spring does; a body
+cannot be asked for a jump back to its place and for the clip's velocity at once. A chain that has come too
+far, or to the end of its clip, begins anew with true frames.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +32,8 @@ class ChainConfig:
     restart: float = 0.01
     """Chance per step that a rollout begins anew in any case."""
 
-    recovery: float = 0.2
-    """Share of its distance from the truth that a rollout is to make good in a frame."""
+    recovery: float = 5.0
+    """Rate at which the distance of a rollout from the truth is to die out [1/s]."""
 
 
 class Chains(nn.Module):
@@ -97,7 +99,8 @@ class Chains(nn.Module):
         )
         here, following = moved_along(here, here, poses), moved_along(following, here, poses)
         distance = self.layout.difference(here, poses)
-        return chosen, poses, self.layout.advance(following, (1.0 - self.config.recovery) * distance)
+        left = springing_back(distance, self.config.recovery, 1.0 / self.windows.fps)
+        return chosen, poses, self.layout.advance(following, left)
 
     def advance(self, chosen: Tensor, poses: Pose, predicted: Pose) -> None:
         """Move chains on by a frame.
@@ -115,6 +118,20 @@ class Chains(nn.Module):
         square = (distance[:, : self.layout.n_dofs] ** 2).mean(dim=1)
         over = ~self.windows.has(place, frame + 1) | ~(square < self.config.farthest**2)
         self.frame[chosen] = torch.where(over, -1, frame)
+
+
+def springing_back(distance: Tensor, rate: float, time: float) -> Tensor:
+    """Return what is left of a distance after a time, as of a critically damped spring that pulls it to zero.
+
+    Args:
+        distance: of positions, and at what speed it changes, shape (..., 2 dof).
+        rate: natural frequency of the spring [rad/s].
+        time: since then [s].
+    """
+    away, speed = distance.chunk(2, dim=-1)
+    push = speed + rate * away
+    fading = float(np.exp(-rate * time))
+    return fading * torch.cat([away + time * push, speed - rate * time * push], dim=-1)
 
 
 def moved_along(poses: Pose, reference: Pose, target: Pose) -> Pose:

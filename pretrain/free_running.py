@@ -3,9 +3,10 @@
 What comes after a second cannot be foretold, and a network that is asked to foretell it all the same learns
 the mean of all that may come, which stands still. So rollouts that have left their clip long ago are asked
 for something else: that they move as much as their clip does, over every lag from one frame to all that is
-seen, and that feet near the ground slide no more than there. Agreement of statistics instead of frames is the
-idea of Professor Forcing (Lamb et al. 2016), here with the structure function of the motion, distances moved
-as a function of the lag, in place of a critic.
+seen, as smoothly, with their joints as high above the ground and their feet sliding on it no more than there.
+Agreement of statistics instead of frames is the idea of Professor Forcing (Lamb et al. 2016), here with the
+structure function of the motion, distances moved as a function of the lag, in place of a critic. Rollouts
+that have gone wild begin anew: no gradient leads back from there, so their first steps are what is unlearned.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from musclegym.pretrain.windows import PLACE, Windows
 
 STILL = 0.002
 """Distance that is added to all, so that the ratio of two in stillness is near 1 [m]."""
+FALLEN = 0.1
+"""Difference in the mean height of a joint that counts as an error of 1 [m]."""
+WILD = 3.0
+"""How many times as far as its clip a rollout moves in a frame when it begins anew."""
 SEEN = 64
 """Frames of a clip by which it is known how much it moves."""
 
@@ -43,7 +48,7 @@ class FreeConfig:
     free_restart: float = 0.04
     """Chance that a free rollout begins anew in such a batch."""
 
-    free_after: float = 0.25
+    free_after: float = 0.1
     """Share of the training after which there are free rollouts."""
 
     def __post_init__(self) -> None:
@@ -67,6 +72,7 @@ class FreeRunning(nn.Module):
     """Rollouts that go on from batch to batch; its buffers are part of a run's checkpoint."""
 
     wanted: Tensor
+    height: Tensor
     running: Tensor
 
     def __init__(self, windows: Windows, config: FreeConfig) -> None:
@@ -89,7 +95,8 @@ class FreeRunning(nn.Module):
         )
         for name, part in zip(Pose._fields, example, strict=True):
             self.register_buffer(name, torch.zeros_like(part))
-        self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags) + 1))
+        self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags) + 2))
+        self.register_buffer("height", torch.zeros(config.free_count, skeleton.n_bodies))
         self.register_buffer("running", torch.zeros(config.free_count, dtype=torch.bool))
 
     @property
@@ -100,7 +107,7 @@ class FreeRunning(nn.Module):
     def forward(
         self, model: NextStateModel, places: Tensor, generator: torch.Generator, draw: Draw
     ) -> dict[str, Tensor]:
-        """Go on with the rollouts of a part of the batch and return their term.
+        """Go on with the rollouts of a part of the batch and return their terms.
 
         Args:
             model: predicts the next state.
@@ -121,9 +128,14 @@ class FreeRunning(nn.Module):
         predicted = unroll(model, window, self.config.free_frames)
         known = joined(window, predicted)
         self.keep(mine, known.at((slice(None), slice(1 - self.windows.length, None))))
-        moved = self.structure(known.at((slice(None), slice(-self.config.free_frames - 1, None))))
+        places = self.joints(known.at((slice(None), slice(-self.config.free_frames - 1, None))))
+        moved, height = self.structure(places), places[..., 1].mean(dim=1)
         ratio = torch.log((moved + STILL) / (self.wanted[mine] + STILL))
-        return {"liveliness": smooth_l1_loss(ratio, torch.zeros_like(ratio))}
+        self.running[mine] = ratio[:, 0].detach().exp() < WILD  # lost, or not finite
+        return {
+            "liveliness": smooth_l1_loss(ratio, torch.zeros_like(ratio)),
+            "posture": smooth_l1_loss(height / FALLEN, self.height[mine] / FALLEN),
+        }
 
     def begin(self, chosen: Tensor, places: Tensor) -> None:
         """Begin rollouts with true windows, and see how much their clips move."""
@@ -133,7 +145,8 @@ class FreeRunning(nn.Module):
         first = torch.zeros(len(places), dtype=torch.int64)
         true = self.windows.poses(places, first, self.windows.length - 1 + SEEN)
         self.keep(chosen, true.at((slice(None), slice(self.windows.length - 1))))
-        self.wanted[chosen] = self.structure(true)
+        places = self.joints(true)
+        self.wanted[chosen], self.height[chosen] = self.structure(places), places[..., 1].mean(dim=1)
         self.running[chosen] = True
 
     def keep(self, chosen: Tensor, windows: Pose) -> None:
@@ -141,21 +154,26 @@ class FreeRunning(nn.Module):
         for name, value in zip(Pose._fields, windows, strict=True):
             getattr(self, name)[chosen] = value.detach()
 
-    def structure(self, poses: Pose) -> Tensor:
+    def structure(self, places: Tensor) -> Tensor:
         """Return how far things move within each lag, over all pairs of frames [m].
 
+        Args:
+            places: positions of the joints, shape (sample, frame, body, 3) [m].
+
         Returns:
-            Shape (sample, 2 lag + 1): root mean square distances of the joints relative to the root, those of
-            the root, and how far a foot near the ground slides in a frame.
+            Shape (sample, 2 lag + 2): root mean square distances of the joints relative to the root, those of
+            the root, how far a foot near the ground slides in a frame, and by how much the joints' distances
+            differ from one frame to the next.
         """
-        places = self.joints(poses)
         root = places[..., :1, :]
         found = []
         for part in (places[..., 1:, :] - root, root):
             for lag in self.lags:
                 square = ((part[:, lag:] - part[:, :-lag]) ** 2).sum(dim=-1)
                 found.append(square.mean(dim=(1, 2)).clamp_min(1e-10).sqrt())
-        return torch.stack([*found, self.feet.slide(places)], dim=1)
+        bend = (places[..., 1:, :] - root).diff(n=2, dim=1).square().sum(dim=-1).mean(dim=(1, 2))
+        found += [self.feet.slide(places), bend.clamp_min(1e-10).sqrt()]
+        return torch.stack(found, dim=1)
 
 
 def joined(first: Pose, second: Pose) -> Pose:

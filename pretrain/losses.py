@@ -35,7 +35,7 @@ class LossWeights:
     pose: float = 1.0
     """Squared error of the joints' next positions."""
 
-    root: float = 0.2
+    root: float = 1.0
     """Squared error of the root's next orientation and place."""
 
     velocity: float = 0.1
@@ -50,13 +50,13 @@ class LossWeights:
     chain_pose: float = 1.0
     """`pose` in chains."""
 
-    chain_root: float = 0.2
+    chain_root: float = 1.0
     """`root` in chains."""
 
     chain_velocity: float = 0.1
     """`velocity` in chains."""
 
-    joints: float = 1.0
+    joints: float = 2.0
     """Distance of joints from the truth in rollouts with gradients, as a share of how far joints move."""
 
     joints_local: float = 0.5
@@ -68,8 +68,11 @@ class LossWeights:
     foot: float = 0.1
     """Squared speed, in these rollouts, of feet that stand in the true motion [s^2/m^2]."""
 
-    liveliness: float = 0.1
-    """Difference between how much free rollouts and their clips move, in logarithms."""
+    liveliness: float = 0.3
+    """Difference between how much free rollouts and their clips move, and their feet slide, in logarithms."""
+
+    posture: float = 0.3
+    """Difference between the mean heights of their joints [0.1 m]."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from musclegym.body import load_body
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.draws import Draw
-from musclegym.pretrain.free_running import FreeConfig, FreeRunning
+from musclegym.pretrain.free_running import FALLEN, FreeConfig, FreeRunning
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of, swinging
@@ -32,9 +32,13 @@ def free_in(folder: Path, states: np.ndarray, **settings) -> FreeRunning:
     return FreeRunning(Windows(library.windows(7, 8, split=None)), FreeConfig(**settings))
 
 
-def term(free: FreeRunning, model: MotionNN, step: int = 0) -> torch.Tensor:
+def terms(free: FreeRunning, model: MotionNN, step: int = 0) -> dict[str, torch.Tensor]:
     places = free.windows.draw(step)
-    return free(model, places, torch.Generator().manual_seed(step), Draw(step))["liveliness"]
+    return free(model, places, torch.Generator().manual_seed(step), Draw(step))
+
+
+def term(free: FreeRunning, model: MotionNN, step: int = 0) -> torch.Tensor:
+    return terms(free, model, step)["liveliness"]
 
 
 class Stopping(MotionNN):
@@ -47,7 +51,7 @@ class Stopping(MotionNN):
 def test_distances_grow_with_the_lag_as_the_body_moves(tmp_path):
     free = free_in(tmp_path, swinging(BODY, 120), free_frames=8)
     poses = LAYOUT.pose(torch.as_tensor(sliding(40, 1.5), dtype=torch.float32)[None])
-    found = free.structure(poses)[0]
+    found = free.structure(free.joints(poses))[0]
     torch.testing.assert_close(found[:4], torch.full((4,), 1e-5))  # joints stay where they are on the body
     torch.testing.assert_close(found[4:8], 1.5 / FPS * torch.tensor([1.0, 2.0, 4.0, 8.0]))
     torch.testing.assert_close(found[8], torch.tensor(1.5 / FPS))  # its feet slide along with it
@@ -66,6 +70,36 @@ def test_rollouts_that_stand_still_pay_for_it(tmp_path):
     first, later = (term(free, still, step).item() for step in range(2))
     assert first > 1.0
     assert later == pytest.approx(first, rel=0.2)
+
+
+class Sinking(MotionNN):
+    """Goes on at constant velocity, but sinks into the ground."""
+
+    def changes(self, poses: Pose, memory=None) -> torch.Tensor:
+        change = super().changes(poses, memory)
+        change[..., 4] -= 0.01
+        return change
+
+
+def test_rollouts_that_sink_pay_for_how_far(tmp_path):
+    free = free_in(tmp_path, sliding(120), free_frames=2, free_count=4)
+    upright = terms(free, MotionNN(LAYOUT, SMALL, FPS))["posture"].item()
+    assert upright == pytest.approx(0.0, abs=1e-6)
+    free.running[:] = False
+    sunk = np.mean([0.0, 0.01, 0.02]) / FALLEN  # on the mean over the window's last frame and two more
+    assert terms(free, Sinking(LAYOUT, SMALL, FPS))["posture"].item() == pytest.approx(
+        0.5 * sunk**2, rel=1e-3
+    )
+
+
+def test_rollouts_gone_wild_begin_anew(tmp_path):
+    free = free_in(tmp_path, swinging(BODY, 120), free_frames=8, free_count=4, free_restart=0.0)
+    model = MotionNN(LAYOUT, SMALL, FPS)
+    term(free, model)
+    assert free.running.all()
+    free.velocity[:2] *= 100.0
+    term(free, model)
+    assert free.running.tolist() == [False, False, True, True]
 
 
 def test_a_frozen_network_is_told_to_move(tmp_path):

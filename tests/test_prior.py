@@ -13,7 +13,7 @@ from musclegym.body import load_body
 from musclegym.motion.augment import Augmentation
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.baselines import ConstantVelocity, ZeroVelocity
-from musclegym.pretrain.chains import ChainConfig, Chains, moved_along
+from musclegym.pretrain.chains import ChainConfig, Chains, moved_along, springing_back
 from musclegym.pretrain.checkpoint import load_prior, save_prior
 from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
@@ -271,6 +271,17 @@ def test_chain_that_predicts_the_truth_walks_to_the_end_of_its_clip(tmp_path):
         chains.advance(chosen, poses, wanted)
         at_end = frame + 1 + place[:, 1] == 11
         assert torch.equal(chains.frame[chosen], torch.where(at_end, -1, frame + 1))
+
+
+def test_distance_of_a_chain_dies_out_as_of_a_critically_damped_spring():
+    away = torch.tensor([0.3, -0.1, 2.0, 0.5], dtype=torch.float64)  # two positions, two speeds
+    whole = springing_back(away, 4.0, 0.5)
+    halves = springing_back(springing_back(away, 4.0, 0.25), 4.0, 0.25)
+    torch.testing.assert_close(halves, whole)
+    step = 1e-6  # x'' = -2 w x' - w^2 x, and x' is the speed
+    rate = (springing_back(away, 4.0, step) - away) / step
+    torch.testing.assert_close(rate[:2], away[2:], atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(rate[2:], -8.0 * away[2:] - 16.0 * away[:2], atol=1e-3, rtol=0.0)
 
 
 def test_chain_goes_on_along_the_motion_as_it_was_changed(tmp_path):
