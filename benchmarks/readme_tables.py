@@ -182,13 +182,24 @@ def priors(result: dict[str, Any]) -> str:
     return markdown(["frames ahead", *(name.replace("_", " ") for name in names)], rows)
 
 
-def prior_bars(result: dict[str, Any]) -> str:
-    """Return the bars that the shipped prior is held against."""
+def prior_bars(shipped: dict[str, Any], everything: dict[str, Any]) -> str:
+    """Return the bars that priors are held against: the shipped one, and the same recipe on all motions."""
+    rows = []
+    for pair in zip(shipped["bars"], everything["bars"], strict=True):
+        cells = [f"{row['value']:.3g} {'holds' if row['holds'] else '**fails**'}" for row in pair]
+        rows.append([pair[0]["name"], pair[0]["bar"], *cells])
+    return markdown(["MotionNN on unseen people", "bar", "shipped", "trained on everything"], rows)
+
+
+def prior_ablation(result: dict[str, Any]) -> str:
+    """Return what changes of the recipe come to, means over the seeds with half their range."""
+    columns = {f"skill_{horizon}": f"skill at {horizon}" for horizon in (1, 10, 30, 60)}
+    columns |= {"diverged": "diverged", "moving": "still moving"}
     rows = [
-        [row["name"], f"{row['value']:.3g}", row["bar"], "holds" if row["holds"] else "fails"]
-        for row in result["bars"]
+        [name, *(f"{row[key]['mean']:.2f} ± {row[key]['range'] / 2:.2f}" for key in columns)]
+        for name, row in result["summary"].items()
     ]
-    return markdown(["shipped MotionNN", "measured", "bar", ""], rows)
+    return markdown(["recipe with", *columns.values()], rows)
 
 
 def quickstart(result: dict[str, Any]) -> str:
@@ -257,7 +268,8 @@ TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "muscle_network": ("muscle_nn.json", muscle_network),
     "muscle_settings": ("muscle_nn.json", muscle_settings),
     "priors": ("prior_evaluation.json", priors),
-    "prior_bars": ("prior_evaluation.json", prior_bars),
+    "prior_bars": ("prior_evaluation*.json", prior_bars),
+    "prior_ablation": ("prior_ablation.json", prior_ablation),
     "policies": ("policy_*.json", policies),
     "quickstart": ("quickstart.json", quickstart),
 }

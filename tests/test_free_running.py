@@ -97,7 +97,7 @@ def test_rollouts_gone_wild_begin_anew(tmp_path):
     model = MotionNN(LAYOUT, SMALL, FPS)
     term(free, model)
     assert free.running.all()
-    free.velocity[:2] *= 100.0
+    free.poses.velocity[:2] *= 100.0
     term(free, model)
     assert free.running.tolist() == [False, False, True, True]
 
