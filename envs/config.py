@@ -114,6 +114,9 @@ class HumanoidConfig:
     """Name of an embedded motion, path of a motion file, or a loaded one. None for `walk` where the task
     follows a motion, and for none elsewhere; a motion that is given all the same is where episodes start, and
     tracking it is rewarded, but actions and observations know nothing of it."""
+    cyclic: bool | None = None
+    """Whether the motion repeats, its end closed with its start; None for what its file says. BVH and AMC
+    files cannot say it and are taken to end."""
     task: str | Task = "track"
     """What is rewarded: `track`, `speed`, `heading`, `stand`, or a task of your own, derived from
     `musclegym.envs.tasks.Task`."""
@@ -288,6 +291,7 @@ IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str]
     (("muscles",), lambda c: c.actuation != "torque", "where muscles act"),
     (("lost_distance",), lambda c: c.chosen_task.follows_motion, "where the task follows the motion"),
     (("ghost",), lambda c: c.chosen_motion is not None, "with a motion"),
+    (("cyclic",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("weights",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("reward_weights.tracking",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("reward_weights.task",), lambda c: c.chosen_task.has_terms, "with a task that has terms of its own"),

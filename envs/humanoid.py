@@ -84,7 +84,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.actuator = Actuator(self.body, self.config, self.simulation)
         self.aids = Aids(self.body, self.config.fall_drop, self.config.lost_distance)
         motion = self.config.chosen_motion
-        self.motion = None if motion is None else load_motion(motion, self.body, self.config.control_hz)
+        self.motion = None if motion is None else self.loaded(motion)
         self.world = World(
             self.body, self.motion, self.simulation, self.config.control_hz, **self.config.surroundings()
         )
@@ -158,7 +158,16 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             FileNotFoundError: if there is no such file.
         """
         self._check_follows("another motion")
-        self.world.motion = load_motion(motion, self.body, self.config.control_hz)
+        self.world.motion = self.loaded(motion)
+
+    def loaded(self, motion: str | Path | Clip | Motion) -> Motion:
+        """Return a motion of this body at the control rate, which repeats as the option says.
+
+        Raises:
+            ValueError: if it does not fit the body.
+            FileNotFoundError: if there is no such file.
+        """
+        return load_motion(motion, self.body, self.config.control_hz, cyclic=self.config.cyclic)
 
     def set_pushes(self, pushes: Pushes | Mapping[str, Any] | None) -> None:
         """Push as given from the next reset on, None for never, whatever the option `pushes` says.

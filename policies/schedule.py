@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from musclegym.motion import Motion, load_motion
+from musclegym.motion import Motion
 from musclegym.policies.adapter import LastStep
 from musclegym.policies.rollout_numbers import RECENT
 from musclegym.rotation import Array
@@ -298,7 +298,6 @@ def make_aids(config: AidsConfig, environment: gym.Env) -> dict[str, Aid]:
         aids["limits"] = Limits(config, own)
     if config.motions:
         bare.set_motion(bare.motion)
-        rate = bare.metadata["render_fps"]
-        further = [load_motion(motion, bare.body, rate) for motion in config.motions]
+        further = [bare.loaded(motion) for motion in config.motions]
         aids["motions"] = Motions(config, [bare.motion, *further])
     return aids

@@ -183,6 +183,14 @@ def test_a_state_that_is_not_finite_ends_the_episode_and_never_leaves_it():
     assert not info["diverged"]
 
 
+def test_a_motion_repeats_if_that_is_asked_for():
+    once, again = (make(actuation="torque", motion="jump", cyclic=cyclic) for cyclic in (False, True))
+    assert once.unwrapped.motion.cyclic is False
+    assert again.unwrapped.motion.cyclic is True
+    with pytest.raises(ValueError, match="has cyclic=True and cyclic=False is asked for"):
+        make(actuation="torque", motion=again.unwrapped.motion, cyclic=False)
+
+
 def test_a_motion_that_does_not_repeat_truncates_at_its_end():
     env = make(motion="kick", fall_drop=10.0, lost_distance=100.0)
     assert not env.motion.cyclic

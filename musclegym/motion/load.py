@@ -79,7 +79,9 @@ def embedded_motion_names() -> tuple[str, ...]:
     return tuple(embedded_files())
 
 
-def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float = 30.0) -> Motion:
+def load_motion(
+    motion: "str | Path | Clip | Motion", body: "Body", fps: float = 30.0, *, cyclic: bool | None = None
+) -> Motion:
     """Return a motion of `body`.
 
     Args:
@@ -87,14 +89,17 @@ def load_motion(motion: "str | Path | Clip | Motion", body: "Body", fps: float =
             body.
         body: who shall move.
         fps: frames per second [1/s].
+        cyclic: whether it repeats, its end closed with its start; by default as the clip says, and of files
+            only DeepMimic's do.
 
     Raises:
         FileNotFoundError: if it is neither an embedded name nor a file.
-        ValueError: if the file cannot be read or retargeted, or a motion is of another body or frame rate.
+        ValueError: if the file cannot be read or retargeted, or a motion is of another body or frame rate, or
+            does not repeat though it should.
     """
     if isinstance(motion, Motion):
-        return checked(motion, body, fps)
-    return retarget(motion if isinstance(motion, Clip) else load_clip(motion), body, fps)
+        return checked(motion, body, fps, cyclic)
+    return retarget(motion if isinstance(motion, Clip) else load_clip(motion), body, fps, cyclic=cyclic)
 
 
 def load_clip(
@@ -110,8 +115,8 @@ def load_clip(
     return read_motion(file, fps=fps, unit=unit, trust_rows=trust_rows)
 
 
-def checked(motion: Motion, body: "Body", fps: float) -> Motion:
-    """Return the motion if it is one of `body` at `fps`.
+def checked(motion: Motion, body: "Body", fps: float, cyclic: bool | None) -> Motion:
+    """Return the motion if it is one of `body` at `fps` that repeats or not as is wanted.
 
     Raises:
         ValueError: if it is not.
@@ -126,5 +131,10 @@ def checked(motion: Motion, body: "Body", fps: float) -> Motion:
             f"motion {motion.name!r} must be made for this body at {fps} frames/s, but is for "
             f"{len(own.body_names)} bodies of {own.total_mass:.1f} kg at {motion.fps} "
             f"frames/s{'' if same else ' and of other proportions'}; retarget its clip again"
+        )
+    if cyclic is not None and motion.cyclic != cyclic:
+        raise ValueError(
+            f"a retargeted motion repeats or not as it was made, but {motion.name!r} has "
+            f"cyclic={motion.cyclic} and cyclic={cyclic} is asked for; leave that out or retarget its clip"
         )
     return motion
