@@ -32,7 +32,7 @@ class ChainConfig:
     restart: float = 0.01
     """Chance per step that a rollout begins anew in any case."""
 
-    recovery: float = 5.0
+    recovery: float = 8.0
     """Rate at which the distance of a rollout from the truth is to die out [1/s]."""
 
 

@@ -56,7 +56,7 @@ class Corpus:
             self.library.source,
             self.library.clips,
             clips,
-            config.model.sizes().window + 1,
+            config.objective.span * config.model.sizes().window + 1,
             config.objective.batch,
             seed=config.trainer.seed,
             **settings,

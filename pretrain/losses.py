@@ -53,7 +53,7 @@ class LossWeights:
     chain_root: float = 1.0
     """`root` in chains."""
 
-    chain_velocity: float = 0.1
+    chain_velocity: float = 0.5
     """`velocity` in chains."""
 
     joints: float = 2.0
@@ -68,10 +68,10 @@ class LossWeights:
     foot: float = 0.1
     """Squared speed, in these rollouts, of feet that stand in the true motion [s^2/m^2]."""
 
-    liveliness: float = 0.3
+    liveliness: float = 1.0
     """Difference between how much free rollouts and their clips move, and their feet slide, in logarithms."""
 
-    posture: float = 0.3
+    posture: float = 1.0
     """Difference between the mean heights of their joints [0.1 m]."""
 
 
@@ -81,6 +81,10 @@ class ObjectiveConfig:
 
     batch: int = 64
     """Windows per step, of all processes together."""
+
+    span: int = 2
+    """Length of windows, in what a layer looks back on. In rollouts a frame stands on a longer past,
+    since those before it looked back as well; within one length a network would never see such a past."""
 
     chain_share: float = 0.5
     """Share of the batch that comes from rollouts of the model itself instead of true motion."""
@@ -103,10 +107,11 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         """Check the shares, and that there are enough rollouts for a batch."""
-        if self.batch < 1 or not 0 <= self.chain_share <= 1 or self.noise < 0:
+        if min(self.batch, self.span) < 1 or not 0 <= self.chain_share <= 1 or self.noise < 0:
             raise ValueError(
-                f"batch must be positive, chain_share in [0, 1] and noise not negative, but they are "
-                f"{self.batch}, {self.chain_share} and {self.noise}; use e.g. 64, 0.5 and 0.05"
+                f"batch and span must be positive, chain_share in [0, 1] and noise not negative, but "
+                f"they are {self.batch}, {self.span}, {self.chain_share} and {self.noise}; use e.g. 64, 2, 0.5 "
+                "and 0.05"
             )
         if self.chains.pool < self.chained:
             raise ValueError(

@@ -23,6 +23,8 @@ FEATURE_LIMIT = 8.0
 """Normalised features are clipped here, so that a falling body stays within reach of the data."""
 CORRECTION_LIMIT = 4.0
 """Largest correction of a position beyond what velocities say, in root mean squares of it in the data."""
+REACH = 4.0
+"""Velocities beyond this multiple of their root mean square do not last by themselves."""
 VELOCITY_MARGIN = 1.25
 """Each predicted velocity stays below this multiple of the fastest in the training data."""
 
@@ -49,6 +51,7 @@ class MotionModel(nn.Module):
     arrival_scale: Tensor
     change_scale: Tensor
     velocity_limit: Tensor
+    velocity_reach: Tensor
     joint_lower: Tensor
     joint_upper: Tensor
     height_range: Tensor
@@ -69,6 +72,7 @@ class MotionModel(nn.Module):
         self.register_buffer("arrival_scale", torch.ones(layout.n_state))
         self.register_buffer("change_scale", torch.ones(layout.n_state))
         self.register_buffer("velocity_limit", torch.full((layout.n_dofs,), 6e4))
+        self.register_buffer("velocity_reach", torch.full((layout.n_dofs,), 6e4))
         self.register_buffer("joint_lower", torch.full((layout.n_dofs - 6,), -6e4))
         self.register_buffer("joint_upper", torch.full((layout.n_dofs - 6,), 6e4))
         self.register_buffer("height_range", torch.tensor([-6e4, 6e4]))
@@ -172,10 +176,13 @@ class NextStateModel(MotionModel):
     def integrated(self, poses: Pose, outputs: Tensor) -> Tensor:
         """Return the change (..., 2 dof) that outputs of the network mean (..., 2 dof), in `change_scale`.
 
-        Velocities change by the outputs; positions by the trapezoid rule and a bounded correction to it.
+        Velocities change by the outputs, after those out of `velocity_reach` have fallen back into it, so
+        that no error makes a body spin ever faster. Positions change by the trapezoid rule and a bounded
+        correction to it.
         """
         n = self.layout.n_dofs
-        faster = self.change_scale[n:] * outputs[..., n:]
+        lasting = poses.velocity.clamp(-self.velocity_reach, self.velocity_reach)
+        faster = lasting - poses.velocity + self.change_scale[n:] * outputs[..., n:]
         correction = self.change_scale[:n] * bounded(outputs[..., :n], CORRECTION_LIMIT)
         return torch.cat([(poses.velocity + 0.5 * faster) / self.fps + correction, faster], dim=-1)
 
@@ -255,13 +262,13 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
     Returns:
         `feature_mean`, `feature_scale` (feature,); `arrival_scale` (2 dof,), the root mean square of what
         `arrival` returns; `change_scale` (2 dof,), that of what the trapezoid rule misses of positions in one
-        step, and of the change of velocities; `velocity_limit` (dof,); `joint_lower`, `joint_upper`
-        (dof - 6,), the range of the joint coordinates [rad]; `height_range` (2,), that of the root's height
-        above its rest position [m]; and `speed_limit`, the root's highest speed [m/s].
+        step, and of the change of velocities; `velocity_limit` and `velocity_reach` (dof,); `joint_lower` and
+        `joint_upper` (dof - 6,), the range of the joint coordinates [rad]; `height_range` (2,), that of the
+        root's height above its rest position [m]; and `speed_limit`, the root's highest speed [m/s].
     """
     n, frames, steps = layout.n_dofs, 0, 0
     total, squares = np.zeros(layout.n_features), np.zeros(layout.n_features)
-    missed, fastest, speed = np.zeros(layout.n_state), np.zeros(n), 0.0
+    missed, fastest, speed, moving = np.zeros(layout.n_state), np.zeros(n), 0.0, np.zeros(n)
     arrived = np.zeros(layout.n_state)
     lower, upper = np.full(n, np.inf), np.full(n, -np.inf)
     for states in motions:
@@ -275,6 +282,7 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
         squares += (features**2).sum(axis=0)
         missed += (change**2).sum(axis=0)
         fastest = np.maximum(fastest, np.abs(velocity).max(axis=0))
+        moving += (velocity**2).sum(axis=0)
         speed = max(speed, float(np.linalg.norm(velocity[:, 3:6], axis=1).max()))
         lower = np.minimum(lower, states[:, :n].min(axis=0))
         upper = np.maximum(upper, states[:, :n].max(axis=0))
@@ -286,6 +294,7 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
     change_blocks = positions + [layout.n_dofs + block for block in positions]
     return {
         "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
+        "velocity_reach": REACH * _floored(np.sqrt(moving / frames), positions),
         "joint_lower": torch.as_tensor(lower[6:], dtype=torch.float32),
         "joint_upper": torch.as_tensor(upper[6:], dtype=torch.float32),
         "height_range": torch.as_tensor([lower[4], upper[4]], dtype=torch.float32),

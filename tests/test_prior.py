@@ -165,6 +165,15 @@ def test_predictions_keep_to_the_range_of_joints_and_velocities_in_the_data(size
     assert (states[..., 4] <= highest).all()
 
 
+def test_velocities_out_of_reach_do_not_last():
+    model = MotionNN(LAYOUT, SMALL, FPS).double()
+    model.velocity_reach.fill_(2.0)
+    states = torch.zeros(1, 2, 2 * N, dtype=torch.float64)
+    states[..., N + 6], states[..., N + 7], states[..., N + 8] = 50.0, -50.0, 1.5
+    after = model.step(states)[0]
+    torch.testing.assert_close(after[N + 6 : N + 9], torch.tensor([2.0, -2.0, 1.5], dtype=torch.float64))
+
+
 def test_positions_follow_the_velocities_by_the_trapezoid_rule_and_a_bounded_correction():
     model = MotionNN(LAYOUT, SMALL, FPS).double()
     model.change_scale[:N], model.change_scale[N:] = 0.001, 0.5
