@@ -110,8 +110,8 @@ class ObjectiveConfig:
         if min(self.batch, self.span) < 1 or not 0 <= self.chain_share <= 1 or self.noise < 0:
             raise ValueError(
                 f"batch and span must be positive, chain_share in [0, 1] and noise not negative, but "
-                f"they are {self.batch}, {self.span}, {self.chain_share} and {self.noise}; use e.g. 64, 2, 0.5 "
-                "and 0.05"
+                f"they are {self.batch}, {self.span}, {self.chain_share} and {self.noise}; use e.g. 64, 2, "
+                "0.5 and 0.05"
             )
         if self.chains.pool < self.chained:
             raise ValueError(
