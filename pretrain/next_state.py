@@ -17,7 +17,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from musclegym.motion.features import Pose, StateLayout
-from musclegym.motion.rotation_arrays import Numbers, array_module
+from musclegym.motion.rotation_arrays import (
+    Numbers,
+    array_module,
+    rotation_from_vector,
+    vector_from_rotation,
+)
 
 FEATURE_LIMIT = 8.0
 """Normalised features are clipped here, so that a falling body stays within reach of the data."""
@@ -187,14 +192,28 @@ class NextStateModel(MotionModel):
         return torch.cat([(poses.velocity + 0.5 * faster) / self.fps + correction, faster], dim=-1)
 
     def changed(self, poses: Pose, changes: Tensor) -> Pose:
-        """Return `poses` after `changes` (..., 2 dof), kept in the data's range (but for ball joints)."""
+        """Return `poses` after `changes` (..., 2 dof), kept in the range of the training data.
+
+        A joint coordinate that reaches its limit stops there.
+        """
         reached = self.layout.advance(poses, changes)
-        hinges = self.layout.hinge_columns - 6
+        balls, hinges = self.layout.dof_blocks["ball"], self.layout.hinge_columns
+        turns = vector_from_rotation(reached.rotation[..., 1:, :, :])
+        joints = torch.cat([turns.flatten(-2), reached.hinge], dim=-1)
+        columns = torch.from_numpy(np.concatenate([balls, hinges]))
+        kept = joints.clamp(self.joint_lower[columns - 6], self.joint_upper[columns - 6])
+        velocity = self.slowed(reached.velocity)
+        outward = (joints - kept) * velocity[..., columns] > 0.0
+        stopped = torch.zeros_like(velocity, dtype=torch.bool).index_copy(-1, columns, outward)
+        allowed = kept[..., : len(balls)].unflatten(-1, turns.shape[-2:])
+        beyond = (allowed != turns).any(dim=-1)[..., None, None]
+        rotation = torch.where(beyond, rotation_from_vector(allowed), reached.rotation[..., 1:, :, :])
         x, height, z = reached.displacement.unbind(-1)
-        return reached._replace(
+        return Pose(
+            rotation=torch.cat([reached.rotation[..., :1, :, :], rotation], dim=-3),
             displacement=torch.stack([x, height.clamp(*self.height_range), z], dim=-1),
-            velocity=self.slowed(reached.velocity),
-            hinge=reached.hinge.clamp(self.joint_lower[hinges], self.joint_upper[hinges]),
+            hinge=kept[..., len(balls) :],
+            velocity=velocity.masked_fill(stopped, 0.0),
         )
 
     def next_pose(self, poses: Pose, memory: Memory | None = None) -> Pose:
@@ -209,7 +228,7 @@ class NextStateModel(MotionModel):
             states: frames that `memory` has not seen, oldest first.
             memory: as in `changes`.
         """
-        return self.limited(self.layout.state(self.next_pose(self.layout.pose(states), memory)))
+        return self.layout.state(self.next_pose(self.layout.pose(states), memory))
 
     @torch.no_grad()
     def roll_out(self, context: Tensor, steps: int) -> Tensor:
