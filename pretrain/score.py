@@ -10,14 +10,15 @@ from musclegym.pretrain.checkpoint import load_prior
 from musclegym.rotation import Array
 
 TOLERANCE = 3.0
-"""Surprise at which the score has fallen to exp(-1); 1 is what constant velocity misses in the data [-]."""
+"""Surprise at which the score has fallen to exp(-1); about 1 is what constant velocity misses in the data [-]."""
 
 
 class PriorScore:
     """Scores the latest state by how near a prior's prediction from the states before came to it.
 
     The surprise is the root mean square, over positions and velocities, of the missed change divided by what
-    constant velocity misses in the prior's training data; the score is exp(-(surprise / tolerance)^2).
+    is hard to foretell in the prior's training data: how velocities change from frame to frame, and what the
+    mean velocity of a frame misses of the positions. The score is exp(-(surprise / tolerance)^2).
     """
 
     def __init__(
