@@ -10,7 +10,7 @@ from musclegym.pretrain.checkpoint import load_prior
 from musclegym.rotation import Array
 
 TOLERANCE = 3.0
-"""Surprise at which the score has fallen to exp(-1); about 1 is what constant velocity misses in the data [-]."""
+"""Surprise at which the score has fallen to exp(-1); constant velocity has about 1 in the data [-]."""
 
 
 class PriorScore:
