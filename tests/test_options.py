@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {  # option -> what it is tried
     "actuation": ({}, "oracle"),
     "body": ({}, {"name": "human", "mass": 60.0}),
     "motion": ({}, "run"),
-    "cyclic": ({"motion": "jump"}, True),
+    "cyclic": ({"motion": "kick"}, True),
     "task": ({}, "stand"),
     "prior": ({}, Half()),
     "physics_hz": ({}, 240),
