@@ -48,7 +48,13 @@ class Corpus:
         """Return what training draws from."""
         steps = config.trainer.steps // 2
         curriculum = practice(steps, lengthen=False) if config.curriculum else None
-        return self.drawn(config, self.training, augmentation=config.augmentation, curriculum=curriculum)
+        return self.drawn(
+            config,
+            self.training,
+            augmentation=config.augmentation,
+            by_length=config.by_length,
+            curriculum=curriculum,
+        )
 
     def drawn(self, config: PretrainConfig, clips: IntArray, **settings: Any) -> Windows:
         """Return windows of `clips`, as long and as many as training takes."""

@@ -28,8 +28,9 @@ FALLEN = 0.1
 """Difference in the mean height of a joint that counts as an error of 1 [m]."""
 WILD = 3.0
 """How many times as far as its clip a rollout moves in a frame when it begins anew."""
-SEEN = 64
-"""Frames of a clip by which it is known how much it moves."""
+SEEN = 16
+"""Frames of a clip after a window by which, with the window, it is known how much it moves; shorter clips begin
+no free rollouts."""
 
 
 @dataclass(frozen=True)

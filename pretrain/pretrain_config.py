@@ -102,6 +102,9 @@ class PretrainConfig:
     )
     """How motions are changed as they are drawn."""
 
+    by_length: float = 0.5
+    """Power of a clip's length with which its windows are drawn: 1, all windows are as likely; 0, all clips."""
+
     curriculum: bool = False
     """Whether the first half of the steps begins with walking, then adds running, jumping and the rest."""
 
@@ -132,6 +135,8 @@ class PretrainConfig:
             raise ValueError(f"processes must be at least 1, but is {self.processes}; use e.g. 2")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in [0, 1), but is {self.held_out}; use e.g. 0.1")
+        if not 0 <= self.by_length <= 1:
+            raise ValueError(f"by_length must lie in [0, 1], but is {self.by_length}; use e.g. 0.5")
         if self.curriculum and self.trainer.minutes is not None:
             raise ValueError(
                 f"a curriculum is a schedule of steps, but the run is given minutes={self.trainer.minutes}; "

@@ -2,7 +2,9 @@
 
 After a window of true motion the model goes on alone, each prediction joining what the next one is made of
 (auto-conditioning, Li et al. 2018), and the error of every predicted frame reaches the weights through all
-the frames before it. The rollouts grow longer as training goes on.
+the frames before it. The rollouts grow longer as training goes on. Those that come to the end of their clip
+are measured up to there: were clips left out that are shorter than the rollouts, a prior would come to move
+as the people of long clips do.
 """
 
 from dataclasses import dataclass
@@ -72,39 +74,30 @@ class Unrolled(nn.Module):
     def forward(
         self, model: NextStateModel, places: Tensor, progress: float, mine: slice = slice(None)
     ) -> dict[str, Tensor]:
-        """Return the terms of rollouts that begin at `places` (sample, PLACE), where clips are long enough.
-
-        Places are used again if too few are; if none is, the lengths wait for the next batch.
-        """
+        """Return the terms of rollouts that begin at `places` (sample, PLACE), some again if there are few."""
         context, frames = self.windows.length - 1, self.config.frames(progress)
-        places = self.long_enough(places, frames)
-        if not len(places):
-            return {}
         places = places[torch.arange(self.config.count) % len(places)][mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), context + frames)
         start, wanted = true.at((slice(None), context - 1)), true.at((slice(None), slice(context, None)))
         predicted = unroll(model, true.at((slice(None), slice(context))), frames)
-        return self.errors(start, predicted, wanted, self.moved[:frames])
-
-    def long_enough(self, places: Tensor, frames: int) -> Tensor:
-        """Return those of `places` (sample, PLACE) whose clips hold so many frames after a window."""
-        last = torch.full((len(places),), self.windows.length - 2 + frames)
-        return places[self.windows.has(places, last)]
+        known = self.windows.known(places, context, frames).to(self.moved.device)
+        return self.errors(start, predicted, wanted, self.moved[:frames], known)
 
     def distance_moved(self) -> Tensor:
         """Return how far joints move on the mean within 1, 2 ... `longest` frames, shape (longest,) [m]."""
-        frames = self.config.longest
-        drawn = torch.cat([self.windows.draw(step) for step in range(MEASURED_BATCHES)])
-        places = self.long_enough(drawn, frames)
-        if not len(places):
+        context, frames = self.windows.length - 1, self.config.longest
+        places = torch.cat([self.windows.draw(step) for step in range(MEASURED_BATCHES)])
+        known = self.windows.known(places, context, frames)
+        if not known[:, -1].any():
             raise ValueError(
                 f"rollouts of {frames} frames need clips that are as much longer than a window of "
-                f"{self.windows.length - 1}, but among {len(drawn)} windows none goes on for so long; give "
+                f"{context}, but among {len(places)} windows none goes on for so long; give "
                 f"longer motions or e.g. --longest {max(1, frames // 2)}"
             )
-        first = torch.full((len(places),), self.windows.length - 2)
+        first = torch.full((len(places),), context - 1)
         joints = self.errors.places(self.windows.poses(places, first, frames + 1))
-        return joint_distance(joints[:, 1:], joints[:, :1]).mean(dim=0).clamp_min(LEAST_MOVED)
+        moved = joint_distance(joints[:, 1:], joints[:, :1]) * known
+        return (moved.sum(dim=0) / known.sum(dim=0)).clamp_min(LEAST_MOVED)
 
 
 class RolloutErrors(nn.Module):
@@ -127,24 +120,33 @@ class RolloutErrors(nn.Module):
         self.places = JointPlaces(skeleton)
         self.feet = FeetOnGround(skeleton)
 
-    def forward(self, start: Pose, predicted: Pose, true: Pose, moved: Tensor) -> dict[str, Tensor]:
-        """Return the terms of poses (batch, frame) that follow `start` (batch).
+    def forward(
+        self, start: Pose, predicted: Pose, true: Pose, moved: Tensor, known: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the terms, means over the frames of a rollout that have a truth, then over rollouts.
 
-        `moved` (frame,) [m] is what counts as an error of 1 in each frame.
+        Args:
+            start: where rollouts begin, leading axis (batch,).
+            predicted: poses that follow, leading axes (batch, frame).
+            true: the truth.
+            moved: what counts as an error of 1 in each frame, shape (frame,) [m].
+            known: where there is a truth, at least in every first frame, shape (batch, frame).
         """
+        share = known / (known.sum(dim=1, keepdim=True) * len(known))
         before, places, wanted = (self.places(pose) for pose in (start, predicted, true))
         local, wanted_local = (joints - joints[..., :1, :] for joints in (places, wanted))
         velocity = (predicted.velocity - true.velocity) / self.change[self.layout.n_dofs :]
         path, true_path = (torch.cat([before[:, None], joints], dim=1) for joints in (places, wanted))
         return {
-            "joints": (joint_distance(places, wanted) / moved).mean(),
-            "joints_local": (joint_distance(local, wanted_local) / moved).mean(),
-            "rollout_velocity": (velocity**2).mean(),
-            "foot": self.foot_speed(path, true_path),
+            "joints": (joint_distance(places, wanted) / moved * share).sum(),
+            "joints_local": (joint_distance(local, wanted_local) / moved * share).sum(),
+            "rollout_velocity": ((velocity**2).mean(dim=-1) * share).sum(),
+            "foot": (self.foot_speed(path, true_path) * share).sum(),
         }
 
     def foot_speed(self, path: Tensor, true_path: Tensor) -> Tensor:
-        """Return the squared speed of feet [m^2/s^2] that stand in the true motion, a mean over all feet.
+        """Return the squared speed of feet [m^2/s^2] that stand in the true motion, a mean over all feet of
+        a frame (batch, frame).
 
         A joint of a foot stands from one frame to the next while it is less than 3 cm above where it is in
         the upright rest pose and slower than 0.4 m/s, the same measures as for the contacts of clips.
@@ -156,7 +158,7 @@ class RolloutErrors(nn.Module):
         distance, low = self.feet.moved(true_path)
         speed, _ = self.feet.moved(path)
         stands = low & (distance * self.fps < CONTACT_SPEED)
-        return ((speed * self.fps) ** 2 * stands).mean()
+        return ((speed * self.fps) ** 2 * stands).mean(dim=-1)
 
 
 def unroll(model: NextStateModel, window: Pose, frames: int) -> Pose:

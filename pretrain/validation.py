@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from musclegym.pretrain.next_state import NextStateModel
-from musclegym.pretrain.unrolled import MEASURED_BATCHES, UnrollConfig, Unrolled
+from musclegym.pretrain.unrolled import UnrollConfig, Unrolled
 from musclegym.pretrain.windows import Windows
 
 
@@ -24,12 +24,10 @@ class RolloutScore:
         Raises:
             ValueError: if no clip is long enough.
         """
-        drawn = torch.cat([windows.draw(step) for step in range(MEASURED_BATCHES)])
-        count = len(drawn) // MEASURED_BATCHES
+        self.places = windows.draw(0)
         unit = torch.ones(windows.layout.n_state)  # of velocity errors, which are not looked at
-        self.rollouts = Unrolled(windows, unit, UnrollConfig(longest=frames, count=count))
+        self.rollouts = Unrolled(windows, unit, UnrollConfig(longest=frames, count=len(self.places)))
         self.windows = windows
-        self.places = self.rollouts.long_enough(drawn, frames)[:count]
 
     @torch.no_grad()
     def __call__(self, model: nn.Module) -> float:

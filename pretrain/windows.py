@@ -54,6 +54,8 @@ class Windows:
     def poses(self, places: Tensor, first: Tensor, length: int) -> Pose:
         """Return successive poses of samples, leading axes (sample, frame).
 
+        After the end of a clip that does not repeat, its last pose stays.
+
         Args:
             places: rows of `draw`, shape (sample, PLACE).
             first: number of the first frame wanted, from where the sample begins, shape (sample,).
@@ -66,6 +68,11 @@ class Windows:
         """Return whether samples have their frame number `frame`, shape (sample,)."""
         there = self.sampler.source.has(unpacked(places), frame.cpu().numpy())
         return torch.from_numpy(there).to(frame.device)
+
+    def known(self, places: Tensor, first: int, length: int) -> Tensor:
+        """Return whether samples have each of their frames from number `first` on, shape (sample, length)."""
+        frames = torch.arange(first, first + length).repeat(len(places))
+        return self.has(places.repeat_interleave(length, dim=0), frames).view(len(places), length)
 
     def clips(self) -> Iterator[Array]:
         """Yield the states of every clip (frame, 2 dof), and of its mirror image where that is drawn too."""
