@@ -29,8 +29,8 @@ FALLEN = 0.1
 WILD = 3.0
 """How many times as far as its clip a rollout moves in a frame when it begins anew."""
 SEEN = 16
-"""Frames of a clip after a window by which, with the window, it is known how much it moves; shorter clips begin
-no free rollouts."""
+"""Frames after a window by which, with the window, it is known how much a clip moves. Where clips have fewer,
+no free rollouts begin."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class PretrainConfig:
     """How motions are changed as they are drawn."""
 
     by_length: float = 0.5
-    """Power of a clip's length with which its windows are drawn: 1, all windows are as likely; 0, all clips."""
+    """Power of their length with which clips are drawn: 1, every window is as likely; 0, every clip."""
 
     curriculum: bool = False
     """Whether the first half of the steps begins with walking, then adds running, jumping and the rest."""

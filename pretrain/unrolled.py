@@ -74,7 +74,7 @@ class Unrolled(nn.Module):
     def forward(
         self, model: NextStateModel, places: Tensor, progress: float, mine: slice = slice(None)
     ) -> dict[str, Tensor]:
-        """Return the terms of rollouts that begin at `places` (sample, PLACE), some again if there are few."""
+        """Return the terms of rollouts that begin at `places` (sample, PLACE), if need be more than once."""
         context, frames = self.windows.length - 1, self.config.frames(progress)
         places = places[torch.arange(self.config.count) % len(places)][mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), context + frames)
@@ -145,10 +145,9 @@ class RolloutErrors(nn.Module):
         }
 
     def foot_speed(self, path: Tensor, true_path: Tensor) -> Tensor:
-        """Return the squared speed of feet [m^2/s^2] that stand in the true motion, a mean over all feet of
-        a frame (batch, frame).
+        """Return the squared speed of feet that stand in the true motion, (batch, frame) [m^2/s^2].
 
-        A joint of a foot stands from one frame to the next while it is less than 3 cm above where it is in
+        It is a mean over all joints of feet. One stands from one frame to the next while it is less than 3 cm above where it is in
         the upright rest pose and slower than 0.4 m/s, the same measures as for the contacts of clips.
 
         Args:

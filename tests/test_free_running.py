@@ -8,7 +8,7 @@ import torch
 from musclegym.body import load_body
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.draws import Draw
-from musclegym.pretrain.free_running import FALLEN, FreeConfig, FreeRunning
+from musclegym.pretrain.free_running import FALLEN, SEEN, FreeConfig, FreeRunning
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of, swinging
@@ -122,7 +122,7 @@ def test_free_rollouts_go_on_where_they_were_until_they_begin_anew(tmp_path):
 
 
 def test_clips_that_are_too_short_make_no_free_rollouts(tmp_path):
-    free = free_in(tmp_path, swinging(BODY, 40), free_frames=8)
+    free = free_in(tmp_path, swinging(BODY, 6 + SEEN - 1), free_frames=8)
     assert free(MotionNN(LAYOUT, SMALL, FPS), free.windows.draw(0), torch.Generator(), Draw()) == {}
 
 

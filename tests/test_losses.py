@@ -50,6 +50,11 @@ def errors(change: float = 1.0) -> RolloutErrors:
     return RolloutErrors(LAYOUT, BODY.skeleton, torch.full((2 * N,), change), FPS).double()
 
 
+def all_of(frames: int) -> torch.Tensor:
+    """Every frame of one rollout has a truth."""
+    return torch.ones((1, frames), dtype=torch.bool)
+
+
 # --- Forward kinematics
 
 
@@ -73,7 +78,7 @@ def test_joints_follow_the_pose_by_their_gradient():
 def test_perfect_rollout_has_no_error():
     pose = poses_of(swinging(BODY, 9))
     start, true = pose.at((slice(None), 0)), pose.at((slice(None), slice(1, None)))
-    terms = errors()(start, true, true, torch.ones(8))
+    terms = errors()(start, true, true, torch.ones(8), all_of(8))
     assert terms["joints"] == pytest.approx(0.0, abs=1e-4)
     assert terms["joints_local"] == pytest.approx(0.0, abs=1e-4)
     assert terms["rollout_velocity"] == 0.0
@@ -82,7 +87,7 @@ def test_perfect_rollout_has_no_error():
 def test_body_that_is_beside_its_place_by_as_much_as_joints_move_scores_one():
     true = poses_of(swinging(BODY, 3))
     beside = true._replace(displacement=true.displacement + torch.tensor([0.3, 0.0, 0.4]))
-    terms = errors()(true.at((slice(None), 0)), beside, true, torch.full((3,), 0.5))
+    terms = errors()(true.at((slice(None), 0)), beside, true, torch.full((3,), 0.5), all_of(3))
     assert terms["joints"] == pytest.approx(1.0)
     assert terms["joints_local"] == pytest.approx(0.0, abs=1e-4)
 
@@ -90,8 +95,20 @@ def test_body_that_is_beside_its_place_by_as_much_as_joints_move_scores_one():
 def test_velocities_are_measured_in_changes_of_a_frame():
     true = poses_of(swinging(BODY, 3))
     faster = true._replace(velocity=true.velocity + 1.5)
-    terms = errors(change=0.5)(true.at((slice(None), 0)), faster, true, torch.ones(3))
+    terms = errors(change=0.5)(true.at((slice(None), 0)), faster, true, torch.ones(3), all_of(3))
     assert terms["rollout_velocity"] == pytest.approx(9.0)
+
+
+def test_frames_after_the_end_of_a_clip_do_not_count():
+    true = poses_of(swinging(BODY, 4))
+    pair = Pose(*(torch.cat([part, part]) for part in true))
+    away = torch.tensor([0.3, 0.3, 9.0, 9.0, 0.6, 0.6, 0.6, 0.6]).view(2, 4, 1) * torch.tensor(
+        [1.0, 0.0, 0.0]
+    )
+    known = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    beside = pair._replace(displacement=pair.displacement + away)
+    terms = errors()(pair.at((slice(None), 0)), beside, pair, torch.ones(4), known)
+    assert terms["joints"] == pytest.approx(0.5 * (0.3 + 0.6))
 
 
 def test_distance_of_joints_is_a_mean_with_a_gradient_everywhere():
@@ -109,27 +126,27 @@ def standing(frames: int) -> torch.Tensor:
 
 def test_planted_feet_have_no_foot_loss():
     path = standing(5)
-    assert errors().foot_speed(path, path).item() == pytest.approx(0.0, abs=1e-6)
+    assert errors().foot_speed(path, path).mean().item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_foot_that_slides_where_it_should_stand_pays_its_squared_speed():
     slides, true = standing(5), standing(5)
     slides = slides + 0.01 * torch.arange(5).view(1, 5, 1, 1) * torch.tensor([1.0, 0.0, 0.0])
-    assert errors().foot_speed(slides, true) == pytest.approx((0.01 * FPS) ** 2)
+    assert errors().foot_speed(slides, true).mean() == pytest.approx((0.01 * FPS) ** 2)
     lifted = true + torch.tensor([0.0, 0.1, 0.0])
-    assert errors().foot_speed(slides + torch.tensor([0.0, 0.1, 0.0]), lifted) == 0.0  # in the air
+    assert errors().foot_speed(slides + torch.tensor([0.0, 0.1, 0.0]), lifted).mean() == 0.0  # in the air
     runs = true + 0.1 * torch.arange(5).view(1, 5, 1, 1)
-    assert errors().foot_speed(runs, runs) == 0.0  # a foot that moves in the true motion
+    assert errors().foot_speed(runs, runs).mean() == 0.0  # a foot that moves in the true motion
 
 
 def test_feet_of_the_embedded_walk_stand_half_of_the_time_and_hardly_slide():
     walk = load_motion("walk", BODY, FPS)
     joints = torch.as_tensor(BODY.joint_positions(states_of(walk)[:, :N]))[None]
     measure = errors()
-    own = float(measure.foot_speed(joints, joints))
+    own = float(measure.foot_speed(joints, joints).mean())
     still = joints[:, :1] + 1.0 * torch.arange(joints.shape[1]).view(1, -1, 1, 1) / FPS
     assert 0.0 < own < 0.02
-    assert float(measure.foot_speed(still, joints)) == pytest.approx(3.0 * 0.5, rel=0.3)
+    assert float(measure.foot_speed(still, joints).mean()) == pytest.approx(3.0 * 0.5, rel=0.3)
 
 
 # --- Rollouts with gradients
@@ -154,7 +171,7 @@ def test_gradient_of_a_rollout_is_that_of_finite_differences():
 
     def loss() -> torch.Tensor:
         predicted = unroll(model, window, 6)
-        terms = errors()(window.at((slice(None), -1)), predicted, true, torch.ones(6))
+        terms = errors()(window.at((slice(None), -1)), predicted, true, torch.ones(6), all_of(6))
         return torch.stack(list(terms.values())).sum()
 
     (gradient,) = torch.autograd.grad(loss(), weight)
@@ -248,6 +265,20 @@ def test_parts_of_a_batch_together_measure_what_the_whole_does(tmp_path, apart):
 def test_samples_that_cannot_be_dealt_out_evenly_are_refused(tmp_path):
     with pytest.raises(ValueError, match=re.escape("4 rows % 3 = 1; use e.g. 6 rows")):
         objective_on(windows_in(tmp_path, 8), 8)(untrained(), Draw(parts=3))
+
+
+def test_rollouts_begin_in_clips_that_end_before_them_too(tmp_path):
+    windows = windows_in(tmp_path, 8)  # of clips of 60 and 40 frames
+    unrolled = NextStateObjective(windows, ObjectiveConfig(batch=8, unroll=UnrollConfig(2, 40, 8))).unrolled
+    assert unrolled is not None
+    places = windows.draw(0)
+    known = windows.known(places, 6, 40)
+    assert known[:, 0].all()
+    assert not known.all(dim=1).all()
+    ends = windows.sampler.source.clips.frames[places[:, 0].numpy().astype(int)] - places[:, 1].numpy()
+    np.testing.assert_array_equal(known.sum(dim=1), np.minimum(40, np.floor(ends + 1e-9) - 6))
+    short = places[~known.all(dim=1)]
+    assert torch.isfinite(unrolled(untrained(), short, 1.0)["joints"])
 
 
 def test_rollouts_longer_than_all_clips_are_refused(tmp_path):
