@@ -147,8 +147,9 @@ class RolloutErrors(nn.Module):
     def foot_speed(self, path: Tensor, true_path: Tensor) -> Tensor:
         """Return the squared speed of feet that stand in the true motion, (batch, frame) [m^2/s^2].
 
-        It is a mean over all joints of feet. One stands from one frame to the next while it is less than 3 cm above where it is in
-        the upright rest pose and slower than 0.4 m/s, the same measures as for the contacts of clips.
+        It is a mean over all joints of feet. One stands from one frame to the next while it is less than 3 cm
+        above where it is in the upright rest pose and slower than 0.4 m/s, the same measures as for the
+        contacts of clips.
 
         Args:
             path: predicted positions of all joints, shape (batch, frame, body, 3) [m].
