@@ -31,6 +31,7 @@ from musclegym.pretrain.validation import RolloutScore
 from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of, swinging
 
+BODY = load_body("human")
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--width", "16", "--depth", "1", "--heads", "2", "--window", "4", "--batch", "8", "--pool", "8"]
 TINY += ["--starts", "4", "--no-mirror", "--threads", "1"]
@@ -79,11 +80,23 @@ def test_a_cache_is_trained_on_by_its_own_splits(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_clips_are_drawn_by_a_power_of_their_length(tmp_path):
+    clips = [clip_of(swinging(BODY, frames)) for frames in (32 + 100, 32 + 400)]
+    library_of(tmp_path / "cache", BODY, clips)
+    config = PretrainConfig(run=tmp_path / "run", data=(str(tmp_path / "cache"),), held_out=0.0)
+    for power, share in ((1.0, 0.8), (0.5, 2 / 3), (0.0, 0.5)):
+        windows = open_corpus(config).windows(dataclasses.replace(config, by_length=power))
+        assert windows.length == 33
+        drawn = torch.cat([windows.draw(step)[:, 0] for step in range(40)])
+        assert float(drawn.mean()) == pytest.approx(share, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (lambda: PretrainConfig(held_out=1.0), "held_out must lie in [0, 1), but is 1.0"),
         (lambda: PretrainConfig(curriculum=True, trainer=TrainerConfig(minutes=1.0)), "give --steps instead"),
+        (lambda: PretrainConfig(by_length=-0.5), "by_length must lie in [0, 1], but is -0.5; use e.g. 0.5"),
         (lambda: PretrainConfig(processes=0), "processes must be at least 1"),
         (lambda: ModelConfig(kind="mlp", heads=4), "kind mlp has the sizes width, depth, window, but heads"),
         (lambda: ModelConfig(width=30), "for heads=4 use e.g. width=32"),
