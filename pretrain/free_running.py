@@ -28,9 +28,6 @@ FALLEN = 0.1
 """Difference in the mean height of a joint that counts as an error of 1 [m]."""
 WILD = 3.0
 """How many times as far as its clip a rollout moves in a frame when it begins anew."""
-SEEN = 16
-"""Frames after a window by which, with the window, it is known how much a clip moves. Where clips have fewer,
-no free rollouts begin."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,7 @@ class FreeRunning(nn.Module):
             draw: which part of the batch this is.
         """
         count, rows = self.config.free_count, draw.rows(self.config.free_count)
-        last = torch.full((len(places),), self.windows.length - 2 + SEEN)
-        places = places[self.windows.has(places, last)]
         chance = torch.rand(count, generator=generator)[rows].to(self.running.device)
-        if not len(places):
-            return {}
         mine = torch.arange(count)[rows]
         begin = ~self.running[mine] | (chance < self.config.free_restart)
         self.begin(mine[begin.cpu()], places[torch.arange(count) % len(places)][mine[begin.cpu()]])
@@ -139,13 +132,13 @@ class FreeRunning(nn.Module):
         }
 
     def begin(self, chosen: Tensor, places: Tensor) -> None:
-        """Begin rollouts with true windows, and see how much their clips move."""
+        """Begin rollouts with true windows, and see how much these move."""
         if not len(chosen):
             return
         assert places.shape[1] == PLACE
         first = torch.zeros(len(places), dtype=torch.int64)
-        true = self.windows.poses(places, first, self.windows.length - 1 + SEEN)
-        self.keep(chosen, true.at((slice(None), slice(self.windows.length - 1))))
+        true = self.windows.poses(places, first, self.windows.length - 1)
+        self.keep(chosen, true)
         places = self.joints(true)
         self.wanted[chosen], self.height[chosen] = self.structure(places), places[..., 1].mean(dim=1)
         self.running[chosen] = True

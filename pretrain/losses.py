@@ -146,7 +146,8 @@ class NextStateObjective(nn.Module):
             "scale", change if config.balanced else torch.ones_like(change), persistent=False
         )
         self.chains = Chains(windows, change, config.chains)
-        self.unrolled = Unrolled(windows, change, config.unroll) if config.unroll.every else None
+        context = (windows.length - 1) // config.span
+        self.unrolled = Unrolled(windows, context, change, config.unroll) if config.unroll.every else None
         self.free = FreeRunning(windows, config.free) if config.free.free_every else None
 
     def forward(self, model: NextStateModel, draw: Draw) -> dict[str, Tensor]:

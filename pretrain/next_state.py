@@ -29,7 +29,8 @@ FEATURE_LIMIT = 8.0
 CORRECTION_LIMIT = 4.0
 """Largest correction of a position beyond what velocities say, in root mean squares of it in the data."""
 REACH = 4.0
-"""Velocities beyond this multiple of their root mean square do not last by themselves."""
+"""Velocities beyond this multiple of their root mean square do not last by themselves, but the root's path's,
+or people who run among many who walk would be slowed down."""
 VELOCITY_MARGIN = 1.25
 """Each predicted velocity stays below this multiple of the fastest in the training data."""
 
@@ -310,10 +311,12 @@ def statistics_of(layout: StateLayout, motions: Iterable[np.ndarray], fps: float
     deviation = np.sqrt(np.maximum(squares / frames - mean**2, 0.0))
     feature_blocks = [np.arange(start, stop) for _, start, stop in layout.feature_blocks]
     positions = list(layout.dof_blocks.values())
+    reach = REACH * _floored(np.sqrt(moving / frames), positions)
+    reach[3:6] = speed
     change_blocks = positions + [layout.n_dofs + block for block in positions]
     return {
         "velocity_limit": VELOCITY_MARGIN * _floored(fastest, positions),
-        "velocity_reach": REACH * _floored(np.sqrt(moving / frames), positions),
+        "velocity_reach": reach,
         "joint_lower": torch.as_tensor(lower[6:], dtype=torch.float32),
         "joint_upper": torch.as_tensor(upper[6:], dtype=torch.float32),
         "height_range": torch.as_tensor([lower[4], upper[4]], dtype=torch.float32),

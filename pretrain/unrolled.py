@@ -55,11 +55,12 @@ class Unrolled(nn.Module):
 
     moved: Tensor
 
-    def __init__(self, windows: Windows, change: Tensor, config: UnrollConfig) -> None:
+    def __init__(self, windows: Windows, context: int, change: Tensor, config: UnrollConfig) -> None:
         """Prepare to draw.
 
         Args:
-            windows: true motion; their length is one more than the model looks back.
+            windows: true motion.
+            context: frames of it that rollouts begin with, fewer than a window has.
             change: size of a frame's change, shape (2 dof,).
             config: how long and how many.
 
@@ -67,7 +68,7 @@ class Unrolled(nn.Module):
             ValueError: if no clip is long enough for the longest rollouts.
         """
         super().__init__()
-        self.windows, self.config = windows, config
+        self.windows, self.context, self.config = windows, context, config
         self.errors = RolloutErrors(windows.layout, windows.sampler.source.skeleton, change, windows.fps)
         self.register_buffer("moved", self.distance_moved(), persistent=False)
 
@@ -75,7 +76,7 @@ class Unrolled(nn.Module):
         self, model: NextStateModel, places: Tensor, progress: float, mine: slice = slice(None)
     ) -> dict[str, Tensor]:
         """Return the terms of rollouts that begin at `places` (sample, PLACE), if need be more than once."""
-        context, frames = self.windows.length - 1, self.config.frames(progress)
+        context, frames = self.context, self.config.frames(progress)
         places = places[torch.arange(self.config.count) % len(places)][mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), context + frames)
         start, wanted = true.at((slice(None), context - 1)), true.at((slice(None), slice(context, None)))
@@ -85,12 +86,12 @@ class Unrolled(nn.Module):
 
     def distance_moved(self) -> Tensor:
         """Return how far joints move on the mean within 1, 2 ... `longest` frames, shape (longest,) [m]."""
-        context, frames = self.windows.length - 1, self.config.longest
+        context, frames = self.context, self.config.longest
         places = torch.cat([self.windows.draw(step) for step in range(MEASURED_BATCHES)])
         known = self.windows.known(places, context, frames)
         if not known[:, -1].any():
             raise ValueError(
-                f"rollouts of {frames} frames need clips that are as much longer than a window of "
+                f"rollouts of {frames} frames need clips that go on for as much after the first "
                 f"{context}, but among {len(places)} windows none goes on for so long; give "
                 f"longer motions or e.g. --longest {max(1, frames // 2)}"
             )

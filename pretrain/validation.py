@@ -26,7 +26,9 @@ class RolloutScore:
         """
         self.places = windows.draw(0)
         unit = torch.ones(windows.layout.n_state)  # of velocity errors, which are not looked at
-        self.rollouts = Unrolled(windows, unit, UnrollConfig(longest=frames, count=len(self.places)))
+        self.rollouts = Unrolled(
+            windows, windows.length - 1, unit, UnrollConfig(longest=frames, count=len(self.places))
+        )
         self.windows = windows
 
     @torch.no_grad()
