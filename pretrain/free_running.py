@@ -84,10 +84,8 @@ class FreeRunning(nn.Module):
         self.windows, self.config = windows, config
         skeleton = windows.sampler.source.skeleton
         self.joints, self.feet = JointPlaces(skeleton), FeetOnGround(skeleton)
-        lags = [
-            2**power for power in range(config.free_frames.bit_length()) if 2**power <= config.free_frames
-        ]
-        self.lags = lags
+        longest = min(config.free_frames, windows.length - 2)
+        self.lags = [2**power for power in range(longest.bit_length())]
         example = windows.layout.pose(
             torch.zeros(config.free_count, windows.length - 1, windows.layout.n_state)
         )

@@ -8,7 +8,7 @@ import torch
 from musclegym.body import load_body
 from musclegym.motion.features import Pose, StateLayout
 from musclegym.pretrain.draws import Draw
-from musclegym.pretrain.free_running import FALLEN, SEEN, FreeConfig, FreeRunning
+from musclegym.pretrain.free_running import FALLEN, FreeConfig, FreeRunning
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.windows import Windows
 from tests.libraries import clip_of, library_of, swinging
@@ -52,9 +52,10 @@ def test_distances_grow_with_the_lag_as_the_body_moves(tmp_path):
     free = free_in(tmp_path, swinging(BODY, 120), free_frames=8)
     poses = LAYOUT.pose(torch.as_tensor(sliding(40, 1.5), dtype=torch.float32)[None])
     found = free.structure(free.joints(poses))[0]
-    torch.testing.assert_close(found[:4], torch.full((4,), 1e-5))  # joints stay where they are on the body
-    torch.testing.assert_close(found[4:8], 1.5 / FPS * torch.tensor([1.0, 2.0, 4.0, 8.0]))
-    torch.testing.assert_close(found[8], torch.tensor(1.5 / FPS))  # its feet slide along with it
+    assert free.lags == [1, 2, 4]  # 8 is as far as a rollout goes, but not within its window of 6 frames
+    torch.testing.assert_close(found[:3], torch.full((3,), 1e-5))  # joints stay where they are on the body
+    torch.testing.assert_close(found[3:6], 1.5 / FPS * torch.tensor([1.0, 2.0, 4.0]))
+    torch.testing.assert_close(found[6], torch.tensor(1.5 / FPS))  # its feet slide along with it
 
 
 def test_rollouts_that_move_as_their_clip_does_pay_nothing(tmp_path):
@@ -121,9 +122,9 @@ def test_free_rollouts_go_on_where_they_were_until_they_begin_anew(tmp_path):
     torch.testing.assert_close(free.poses.displacement[:, -1, 2] - place, torch.full((4,), 8 * 1.2 / FPS))
 
 
-def test_clips_that_are_too_short_make_no_free_rollouts(tmp_path):
-    free = free_in(tmp_path, swinging(BODY, 6 + SEEN - 1), free_frames=8)
-    assert free(MotionNN(LAYOUT, SMALL, FPS), free.windows.draw(0), torch.Generator(), Draw()) == {}
+def test_free_rollouts_begin_in_clips_that_end_with_their_window(tmp_path):
+    free = free_in(tmp_path, sliding(7), free_frames=8, free_count=4)
+    assert term(free, MotionNN(LAYOUT, SMALL, FPS)).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_free_rollouts_wait_for_their_part_of_the_training():

@@ -19,7 +19,7 @@ from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
 from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
-from musclegym.pretrain.next_state import CORRECTION_LIMIT, NextStateModel, statistics_of
+from musclegym.pretrain.next_state import CORRECTION_LIMIT, REACH, NextStateModel, statistics_of
 from musclegym.pretrain.trainer import Trainer, TrainerConfig
 from musclegym.pretrain.unrolled import UnrollConfig
 from musclegym.pretrain.windows import Windows
@@ -189,6 +189,16 @@ def test_velocities_out_of_reach_do_not_last():
     states[..., N + 6], states[..., N + 7], states[..., N + 8] = 50.0, -50.0, 1.5
     after = model.step(states)[0]
     torch.testing.assert_close(after[N + 6 : N + 9], torch.tensor([2.0, -2.0, 1.5], dtype=torch.float64))
+
+
+def test_the_fastest_of_a_corpus_is_within_reach_of_the_root():
+    slow, fast = swinging(90), swinging(9)
+    fast[:, N + 3 : N + 6] = [0.0, 0.0, 4.0]
+    statistics = statistics_of(LAYOUT, [slow, fast], FPS)
+    torch.testing.assert_close(statistics["velocity_reach"][3:6], torch.full((3,), 4.0))
+    rates = np.concatenate([slow, fast])[:, N + 6 :]
+    joints = REACH * np.sqrt((rates**2).mean(axis=0))
+    assert (statistics["velocity_reach"][6:].numpy() >= joints.astype(np.float32) - 1e-5).all()
 
 
 def test_positions_follow_the_velocities_by_the_trapezoid_rule_and_a_bounded_correction():
