@@ -164,7 +164,8 @@ class Oracle(MotionNN):
         now = memory.get("now", self.first) + torch.arange(frames)
         memory["now"] = now[:, -1:] + 1
         clip = torch.from_numpy(self.clip.astype(np.float32))
-        return self.layout.difference(self.layout.pose(clip[now]), self.layout.pose(clip[now + 1]))
+        now, after = (frame.clamp_max(len(clip) - 1) for frame in (now, now + 1))
+        return self.layout.difference(self.layout.pose(clip[now]), self.layout.pose(clip[after]))
 
 
 def test_score_of_validation_is_0_for_the_truth_and_1_for_standing_still(tmp_path):
