@@ -3,8 +3,8 @@
     python benchmarks/training_curves.py walk=runs/walk turn=runs/turn
 
 Of every run the settings and every tenth point of its curve are written to
-benchmarks/results/training_curves.json. Where a run went on from another one's checkpoint, its curve contains
-that one's.
+benchmarks/results/training_curves.json, where those of other names stay. Where a run went on from another
+one's checkpoint, its curve contains that one's.
 """
 
 import json
@@ -29,12 +29,13 @@ class CurvesConfig:
     """NAME=FOLDER of each run."""
 
     note: str = ""
-    """What else is to be known of them."""
+    """What else is to be known of these runs."""
 
 
 def main(config: CurvesConfig) -> None:
     """Write the results."""
-    runs = {}
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"runs": {}}
+    runs = kept["runs"]
     for text in config.runs:
         name, _, folder = text.partition("=")
         _, progress = read_checkpoint(Path(folder))
@@ -43,10 +44,12 @@ def main(config: CurvesConfig) -> None:
         settings = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         del settings["run"], settings["resume"]
         runs[name] = {
+            "note": config.note,
+            "environment": environment_record(),
             "settings": settings,
             "curve": [{key: point[key] for key in KEPT if key in point} for point in points],
         }
-    write_json(RESULTS, {"note": config.note, "runs": runs, "environment": environment_record()})
+    write_json(RESULTS, {"runs": runs})
 
 
 if __name__ == "__main__":
