@@ -183,7 +183,7 @@ def priors(result: dict[str, Any]) -> str:
 
 
 def prior_bars(shipped: dict[str, Any], everything: dict[str, Any]) -> str:
-    """Return the bars that priors are held against: the shipped one, and the same recipe on all motions."""
+    """Return the bars that priors are held against: the shipped one, and one trained on all motions."""
     rows = []
     for pair in zip(shipped["bars"], everything["bars"], strict=True):
         cells = [f"{row['value']:.3g} {'holds' if row['holds'] else '**fails**'}" for row in pair]

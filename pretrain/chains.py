@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from musclegym.motion.features import Pose
 from musclegym.motion.rotation_arrays import constant_like, rotation_from_vector
 from musclegym.pretrain.draws import Draw
+from musclegym.pretrain.pose_pool import PosePool, joined
 from musclegym.pretrain.windows import PLACE, Windows
 
 
@@ -36,7 +37,7 @@ class ChainConfig:
     """Rate at which the distance of a rollout from the truth is to die out [1/s]."""
 
 
-class Chains(nn.Module):
+class Chains(PosePool):
     """A pool of rollouts; its buffers are part of a run's checkpoint."""
 
     scale: Tensor
@@ -51,19 +52,11 @@ class Chains(nn.Module):
             scale: size of a frame's change, shape (2 dof,).
             config: how many chains there are and how they are led.
         """
-        super().__init__()
+        super().__init__(windows.layout, config.pool, windows.length - 1)
         self.layout, self.windows, self.config = windows.layout, windows, config
         self.register_buffer("scale", scale, persistent=False)
-        example = windows.layout.pose(torch.zeros(config.pool, windows.length - 1, windows.layout.n_state))
-        for name, part in zip(Pose._fields, example, strict=True):
-            self.register_buffer(name, torch.zeros_like(part))
         self.register_buffer("place", torch.zeros(config.pool, PLACE, dtype=torch.float64))
         self.register_buffer("frame", torch.full((config.pool,), -1))
-
-    @property
-    def poses(self) -> Pose:
-        """Windows of the chains, leading axes (chain, frame)."""
-        return Pose(*(getattr(self, name) for name in Pose._fields))
 
     def visit(self, fresh: Tensor, generator: torch.Generator, draw: Draw) -> tuple[Tensor, Pose, Pose]:
         """Take the chains whose turn it is, and start those that have to begin anew.
@@ -110,8 +103,8 @@ class Chains(nn.Module):
             poses: their windows, leading axes (count, frame).
             predicted: the frame to append, leading axis (count,).
         """
-        for name, old, new in zip(Pose._fields, poses, predicted, strict=True):
-            getattr(self, name)[chosen] = torch.cat([old[:, 1:], new[:, None]], dim=1)
+        later, newest = (slice(None), slice(1, None)), (slice(None), None)
+        self.keep(chosen, joined([poses.at(later), predicted.at(newest)], dim=1))
         frame, place = self.frame[chosen] + 1, self.place[chosen]
         true = self.windows.poses(place, frame, 1).at((slice(None), 0))
         distance = self.layout.difference(moved_along(true, true, predicted), predicted) / self.scale

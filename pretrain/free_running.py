@@ -12,13 +12,13 @@ that have gone wild begin anew: no gradient leads back from there, so their firs
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from musclegym.motion.features import Pose
 from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.joint_places import FeetOnGround, JointPlaces
 from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.pose_pool import PosePool, joined
 from musclegym.pretrain.unrolled import unroll
 from musclegym.pretrain.windows import PLACE, Windows
 
@@ -66,7 +66,7 @@ class FreeConfig:
         return progress >= self.free_after and step % self.free_every == 0
 
 
-class FreeRunning(nn.Module):
+class FreeRunning(PosePool):
     """Rollouts that go on from batch to batch; its buffers are part of a run's checkpoint."""
 
     wanted: Tensor
@@ -80,25 +80,15 @@ class FreeRunning(nn.Module):
             windows: true motion; their length is one more than the model looks back.
             config: how long and how many.
         """
-        super().__init__()
+        super().__init__(windows.layout, config.free_count, windows.length - 1)
         self.windows, self.config = windows, config
         skeleton = windows.sampler.source.skeleton
         self.joints, self.feet = JointPlaces(skeleton), FeetOnGround(skeleton)
         longest = min(config.free_frames, windows.length - 2)
         self.lags = [2**power for power in range(longest.bit_length())]
-        example = windows.layout.pose(
-            torch.zeros(config.free_count, windows.length - 1, windows.layout.n_state)
-        )
-        for name, part in zip(Pose._fields, example, strict=True):
-            self.register_buffer(name, torch.zeros_like(part))
         self.register_buffer("wanted", torch.zeros(config.free_count, 2 * len(self.lags) + 2))
         self.register_buffer("height", torch.zeros(config.free_count, skeleton.n_bodies))
         self.register_buffer("running", torch.zeros(config.free_count, dtype=torch.bool))
-
-    @property
-    def poses(self) -> Pose:
-        """Windows of the rollouts, leading axes (rollout, frame)."""
-        return Pose(*(getattr(self, name) for name in Pose._fields))
 
     def forward(
         self, model: NextStateModel, places: Tensor, generator: torch.Generator, draw: Draw
@@ -118,7 +108,7 @@ class FreeRunning(nn.Module):
         self.begin(mine[begin.cpu()], places[torch.arange(count) % len(places)][mine[begin.cpu()]])
         window = self.poses.at(mine)
         predicted = unroll(model, window, self.config.free_frames)
-        known = joined(window, predicted)
+        known = joined([window, predicted], dim=1)
         self.keep(mine, known.at((slice(None), slice(1 - self.windows.length, None))))
         places = self.joints(known.at((slice(None), slice(-self.config.free_frames - 1, None))))
         moved, height = self.structure(places), places[..., 1].mean(dim=1)
@@ -141,11 +131,6 @@ class FreeRunning(nn.Module):
         self.wanted[chosen], self.height[chosen] = self.structure(places), places[..., 1].mean(dim=1)
         self.running[chosen] = True
 
-    def keep(self, chosen: Tensor, windows: Pose) -> None:
-        """Remember the last frames of rollouts."""
-        for name, value in zip(Pose._fields, windows, strict=True):
-            getattr(self, name)[chosen] = value.detach()
-
     def structure(self, places: Tensor) -> Tensor:
         """Return how far things move within each lag, over all pairs of frames [m].
 
@@ -166,8 +151,3 @@ class FreeRunning(nn.Module):
         bend = (places[..., 1:, :] - root).diff(n=2, dim=1).square().sum(dim=-1).mean(dim=(1, 2))
         found += [self.feet.slide(places), bend.clamp_min(1e-10).sqrt()]
         return torch.stack(found, dim=1)
-
-
-def joined(first: Pose, second: Pose) -> Pose:
-    """Return poses (batch, frame) and those that follow them as one."""
-    return Pose(*(torch.cat(parts, dim=1) for parts in zip(first, second, strict=True)))

@@ -23,6 +23,7 @@ from musclegym.pretrain.chains import ChainConfig, Chains
 from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.free_running import FreeConfig, FreeRunning
 from musclegym.pretrain.next_state import NextStateModel
+from musclegym.pretrain.pose_pool import joined
 from musclegym.pretrain.unrolled import UnrollConfig, Unrolled
 from musclegym.pretrain.windows import Windows
 from musclegym.rotation import Array
@@ -165,7 +166,7 @@ class NextStateObjective(nn.Module):
         fresh = config.batch - config.chained
         noisy, true = self.true_windows(places[:fresh], generator, draw.rows(fresh))
         chosen, visited, wanted = self.chains.visit(places[fresh:], generator, draw)
-        predicted = model.changes(joined(noisy, visited))  # in one go, which is faster than in two
+        predicted = model.changes(joined([noisy, visited], dim=0))  # in one go, which is faster than in two
         after_noise, after_chain = predicted.split([len(noisy.velocity), len(chosen)])
         terms: dict[str, Tensor] = {}
         if fresh:
@@ -209,11 +210,6 @@ class NextStateObjective(nn.Module):
             f"{kind}root": square[..., :6].mean(),
             f"{kind}velocity": square[..., n:].mean(),
         }
-
-
-def joined(first: Pose, second: Pose) -> Pose:
-    """Return two batches of poses as one."""
-    return Pose(*(torch.cat(parts) for parts in zip(first, second, strict=True)))
 
 
 def frame_change(layout: StateLayout, motions: Iterable[Array]) -> Tensor:

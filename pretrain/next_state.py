@@ -23,6 +23,7 @@ from musclegym.motion.rotation_arrays import (
     rotation_from_vector,
     vector_from_rotation,
 )
+from musclegym.pretrain.pose_pool import joined
 
 FEATURE_LIMIT = 8.0
 """Normalised features are clipped here, so that a falling body stays within reach of the data."""
@@ -149,8 +150,7 @@ class NextStateModel(MotionModel):
         known = poses
         if memory is not None:
             if "pose" in memory:
-                pairs = zip(memory["pose"], poses, strict=True)
-                known = Pose(*(torch.cat(pair, dim=1) for pair in pairs))
+                known = joined([memory["pose"], poses], dim=1)
             memory["pose"] = poses.at((slice(None), slice(-1, None)))
         before, now = known.at((slice(None), slice(-1))), known.at((slice(None), slice(1, None)))
         arrivals = arrival(self.layout, before, now, self.fps) / self.arrival_scale

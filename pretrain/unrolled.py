@@ -16,6 +16,7 @@ from musclegym.motion.features import Pose, StateLayout
 from musclegym.motion.frames import CONTACT_SPEED
 from musclegym.pretrain.joint_places import FeetOnGround, JointPlaces
 from musclegym.pretrain.next_state import Memory, NextStateModel
+from musclegym.pretrain.pose_pool import joined
 from musclegym.pretrain.windows import Windows
 from musclegym.skeleton import Skeleton
 
@@ -169,7 +170,7 @@ def unroll(model: NextStateModel, window: Pose, frames: int) -> Pose:
     poses = [model.changed(window.at(last), model.changes(window, memory)[last])]
     for _ in range(frames - 1):
         poses.append(model.changed(poses[-1], model.changes(poses[-1], memory)))
-    return Pose(*(torch.cat(parts, dim=1) for parts in zip(*poses, strict=True)))
+    return joined(poses, dim=1)
 
 
 def joint_distance(first: Tensor, second: Tensor) -> Tensor:
