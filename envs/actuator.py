@@ -109,6 +109,15 @@ class Actuator:
         """What the last control step cost."""
         return effort_of(self.stage.tally, self.n_active)
 
+    @property
+    def reserve(self) -> float:
+        """Share of the torque that the muscles miss, which reserve actuators make; 0 for none [-]."""
+        return float(self.stage.reserve_share[0])
+
+    @reserve.setter
+    def reserve(self, share: float) -> None:
+        self.stage.reserve_share[0] = share
+
     def set_body(self, body: Body) -> None:
         """Drive another body with the same joints and muscles: of other size, mass or strength.
 
@@ -131,6 +140,7 @@ class Actuator:
         """Relax all muscles; draw from `random` how tired each one is where `muscles` gives a range."""
         activity = self.stage.activity
         activity.activation[:], activity.excitation[:] = 0.0, 0.0
+        self.stage.reserve[:] = 0.0
         low, high = self.muscles.start_fatigue
         activity.fatigued[:] = random.uniform(low, high, activity.fatigued.size) if high > 0.0 else 0.0
         clear(self.stage.tally)

@@ -53,7 +53,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
 
     ## Training aids
 
-    `set_assistance`, `set_start_phases`, `set_limits` and `set_motion` make learning easier. They are
+    `set_assistance`, `set_reserve`, `set_start_phases`, `set_limits` and `set_motion` make learning easier. They are
     methods, no options, so an environment that has just been made has none of them.
 
     ## Frames
@@ -132,6 +132,27 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._check_follows("assistance")
         self.aids.set_assistance(share)
         self.simulation.support([], np.zeros((0, 3)))
+
+    def set_reserve(self, share: float) -> None:
+        """Training aid: reserve actuators make a share in [0, 1] of the torque that the muscles miss.
+
+        With 1 joints move as under stable PD's own torques, with 0 by muscles alone. `torque_residual` stays
+        that of the muscles. Reserve actuators that fade are those of OpenSim's tracking (Hicks et al. 2015,
+        "Is my model good enough?").
+
+        Raises:
+            ValueError: if the share is out of range, or no torque is wanted of muscles.
+        """
+        if not self.actuator.by_choice:
+            raise ValueError(
+                f"reserve actuators make what muscles miss of a wanted torque, but under actuation "
+                f"{self.config.actuation!r} none is wanted of them; use 'muscle' or 'oracle'"
+            )
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(
+                f"the share of reserve actuators must lie in [0, 1], but is {share!r}; 0 is none"
+            )
+        self.actuator.reserve = share
 
     def set_start_phases(self, weights: npt.ArrayLike | None) -> None:
         """Training aid: draw start phases from equal bins of the motion with these weights, None for evenly.

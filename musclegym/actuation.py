@@ -53,7 +53,7 @@ LIMIT_DAMPING = 5.0
 """Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
 
 
-DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "actuator", "total", "none")
+DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "reserve", "actuator", "total", "none")
 
 
 class Model(NamedTuple):
@@ -87,6 +87,8 @@ class Stage(NamedTuple):
     pd_spring: Array  # (dof,) explicit part of the stable PD
     damping: Array  # (dof,) implicit damping
     wanted: Array  # (dof,) torque that the stable PD asks for [N m]
+    reserve: Array  # (dof,) torque of reserve actuators, held until the next update [N m]
+    reserve_share: Array  # (1,) of the torque that the muscles miss, which reserve actuators make [-]
     actuator: Array  # (dof,) torque of the actuators [N m]
     total: Array  # (dof,) torque of actuators and passive joints [N m]
     none: Array  # (dof,) zeros
@@ -142,6 +144,7 @@ def make_stage(body: Body) -> Stage:
         activity=make_activity(body.n_muscles, body.n_dofs),
         tally=make_tally(body.n_dofs),
         displacement=np.zeros(3),
+        reserve_share=np.zeros(1),
         resist=np.zeros((body.n_dofs, body.n_dofs)),
         link_torque=np.zeros(body.n_dofs - 6),
         **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
@@ -208,7 +211,7 @@ def measure_muscles_at(model: Model, q: Array, qd: Array, stage: Stage) -> None:
 
 @njit(cache=True)
 def apply_activation(model: Model, stage: Stage) -> None:
-    """End a physics step: let the muscles pull, with the passive joints, and count what it costs.
+    """End a physics step: let muscles and reserve actuators act, with the passive joints; count the cost.
 
     The force-velocity relation resists the change of velocity over the step; what that takes off the muscles'
     torque is part of `stage.actuator`. Spends the mass matrix.
@@ -216,6 +219,8 @@ def apply_activation(model: Model, stage: Stage) -> None:
     activation, work, n_dofs = stage.activity.activation, stage.work, stage.q.size
     advance_activity(model.dynamics, stage.activity)
     activation_torque(model.tree, model.paths, activation, stage.muscles, stage.actuator)
+    for i in range(n_dofs):
+        stage.actuator[i] += stage.reserve[i]
     passive_joints(model, model.dt, stage)
     if model.velocity_matters:
         velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
@@ -276,8 +281,13 @@ def demand_step(model: Model, links: Array, target: Array, qd_target: Array, sta
 
 @njit(cache=True)
 def chosen_step(model: Model, stage: Stage) -> None:
-    """Write the link torque of the physics step that `demand_step` began, and hold the chosen excitation."""
+    """Write the link torque of the physics step that `demand_step` began, and hold the chosen excitation.
+
+    Reserve actuators make a share of the torque that the chosen activations miss, until the next update.
+    """
     take_choice(model.tree, model.paths, model.dynamics, stage.activity)
+    for i in range(6, stage.q.size):
+        stage.reserve[i] = stage.reserve_share[0] * (stage.wanted[i] - stage.activity.made[i])
     count_update(stage.wanted, stage.activity.made, stage.tally)
     apply_activation(model, stage)
 

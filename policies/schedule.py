@@ -7,7 +7,7 @@ which uses an environment of its own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -31,11 +31,14 @@ class AidsConfig:
     assistance: float = 0.0
     """Springs on pelvis and torso at the beginning, as a share of their full strength; 0 for none."""
 
+    reserve: float = 0.0
+    """Share of the torque that muscles miss which reserve actuators make at the beginning; 0 for none."""
+
     assistance_coverage: tuple[float, float] = (0.4, 0.7)
-    """Mean coverage of the time limit below which assistance grows, and above which it shrinks."""
+    """Mean coverage of the time limit below which assistance and reserve grow, and above which they shrink."""
 
     assistance_change: float = 0.02
-    """How much the share of assistance grows or shrinks after a rollout."""
+    """How much the shares of assistance and reserve grow or shrink after a rollout."""
 
     start_bins: int = 0
     """Equal bins of the motion whose weights as start phases follow the falls in them; 0 draws evenly."""
@@ -61,11 +64,12 @@ class AidsConfig:
     def __post_init__(self) -> None:
         """Check the numbers."""
         low, high = self.assistance_coverage
-        shares = (self.assistance, low, high, self.assistance_change, self.start_floor, self.motion_coverage)
-        if not all(0.0 <= share <= 1.0 for share in (*shares, self.limits_until)) or low > high:
+        shares = (self.assistance, self.reserve, low, high, self.assistance_change, self.start_floor)
+        shares += (self.motion_coverage, self.limits_until)
+        if not all(0.0 <= share <= 1.0 for share in shares) or low > high:
             raise ValueError(
                 f"shares and coverages of aids must lie in [0, 1], the lower coverage first, but they are "
-                f"{shares} and {self.limits_until}; use e.g. --aids.assistance 0.5 "
+                f"{shares}; use e.g. --aids.assistance 0.5 "
                 "--aids.assistance-coverage 0.4 0.7"
             )
         if self.start_bins < 0 or (self.start_bins and self.motions):
@@ -109,12 +113,13 @@ class Aid(Protocol):
         """Go on from what `state` returned."""
 
 
-class Assistance:
-    """Springs that weaken while episodes last, and strengthen where they do not."""
+class Fading:
+    """Assistance or reserve actuators, which weaken while episodes last and strengthen where they do not."""
 
-    def __init__(self, config: AidsConfig) -> None:
+    def __init__(self, config: AidsConfig, name: Literal["assistance", "reserve"]) -> None:
         """Begin with the share that the settings give."""
-        self.config, self.share = config, config.assistance
+        self.config, self.name = config, name
+        self.share = self.first = float(getattr(config, name))
 
     def observe(self, step: LastStep) -> None:
         """Nothing: performance is judged by rollouts."""
@@ -125,15 +130,15 @@ class Assistance:
         if coverage is None or low <= coverage <= high:
             return
         change = self.config.assistance_change if coverage < low else -self.config.assistance_change
-        self.share = min(max(self.share + change, 0.0), self.config.assistance)
+        self.share = min(max(self.share + change, 0.0), self.first)
 
     def apply(self, workers: VecEnv) -> None:
-        """Set the springs of all members."""
-        workers.env_method("set_assistance", self.share)
+        """Set the share of all members."""
+        workers.env_method(f"set_{self.name}", self.share)
 
     def numbers(self) -> dict[str, float]:
         """Return the share."""
-        return {"assistance": self.share}
+        return {self.name: self.share}
 
     def state(self) -> float:
         """Return the share."""
@@ -289,7 +294,10 @@ def make_aids(config: AidsConfig, environment: gym.Env) -> dict[str, Aid]:
     aids: dict[str, Aid] = {}
     if config.assistance > 0.0:
         bare.set_assistance(0.0)  # refuses what follows no motion
-        aids["assistance"] = Assistance(config)
+        aids["assistance"] = Fading(config, "assistance")
+    if config.reserve > 0.0:
+        bare.set_reserve(0.0)  # refuses where no muscles are chosen
+        aids["reserve"] = Fading(config, "reserve")
     if config.start_bins:
         bare.set_start_phases(None)
         aids["start_phases"] = StartPhases(config)

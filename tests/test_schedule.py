@@ -10,7 +10,7 @@ from musclegym.policies.adapter import AdaptedVecEnv, LastStep
 from musclegym.policies.rollout_numbers import RECENT, RolloutNumbers
 from musclegym.policies.schedule import (
     AidsConfig,
-    Assistance,
+    Fading,
     Limits,
     Motions,
     StartPhases,
@@ -36,7 +36,7 @@ def test_by_default_nothing_helps():
 
 
 def test_assistance_shrinks_while_episodes_last_and_grows_back_where_they_do_not():
-    aid = Assistance(AidsConfig(assistance=0.5, assistance_coverage=(0.4, 0.7), assistance_change=0.2))
+    aid = Fading(AidsConfig(reserve=0.5, assistance_coverage=(0.4, 0.7), assistance_change=0.2), "reserve")
     shares = []
     for coverage in (None, 0.5, 0.8, 0.8, 0.8, 0.8, 0.1, 0.1, 0.1, 0.1):
         aid.update(coverage, 0.0)
@@ -108,7 +108,7 @@ def test_an_aid_goes_on_from_its_state():
     config = AidsConfig(assistance=0.5, start_bins=4, fall_drop=0.1)
     own = {"fall_drop": 0.3, "lost_distance": 1.0}
     pairs: list[tuple[Any, Any]] = [
-        (Assistance(config), Assistance(config)),
+        (Fading(config, "assistance"), Fading(config, "assistance")),
         (StartPhases(config), StartPhases(config)),
         (Limits(config, own), Limits(config, own)),
     ]
