@@ -53,8 +53,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
 
     ## Training aids
 
-    `set_assistance`, `set_reserve`, `set_start_phases`, `set_limits` and `set_motion` make learning easier. They are
-    methods, no options, so an environment that has just been made has none of them.
+    `set_assistance`, `set_reserve`, `set_start_phases`, `set_limits` and `set_motion` make learning easier.
+    They are methods, no options, so an environment that has just been made has none of them.
 
     ## Frames
 
@@ -149,9 +149,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
                 f"{self.config.actuation!r} none is wanted of them; use 'muscle' or 'oracle'"
             )
         if not 0.0 <= share <= 1.0:
-            raise ValueError(
-                f"the share of reserve actuators must lie in [0, 1], but is {share!r}; 0 is none"
-            )
+            raise ValueError(f"the share of reserve must lie in [0, 1], but is {share!r}; 0 is none")
         self.actuator.reserve = share
 
     def set_start_phases(self, weights: npt.ArrayLike | None) -> None:

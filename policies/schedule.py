@@ -35,7 +35,7 @@ class AidsConfig:
     """Share of the torque that muscles miss which reserve actuators make at the beginning; 0 for none."""
 
     assistance_coverage: tuple[float, float] = (0.4, 0.7)
-    """Mean coverage of the time limit below which assistance and reserve grow, and above which they shrink."""
+    """Mean coverage of the time limit below which assistance and reserve grow, and above which they fade."""
 
     assistance_change: float = 0.02
     """How much the shares of assistance and reserve grow or shrink after a rollout."""

@@ -52,6 +52,60 @@ def test_no_assistance_moves_bit_by_bit_as_an_environment_that_never_had_any():
         assert (env.step(STILL)[0] == fresh.step(STILL)[0]).all()
 
 
+def test_full_reserve_moves_as_stable_pd_torques_and_leaves_the_residual_to_the_muscles():
+    # Where muscles are updated at every physics step, what they miss is all that differs.
+    by_torque, by_muscle = make(motion="run"), make(motion="run", actuation="oracle", muscle_hz=480)
+    by_muscle.set_reserve(1.0)
+    missed = []
+    for env in (by_torque, by_muscle):
+        env.reset(seed=0, options={"phase": 0.1})
+    for _ in range(8):
+        by_torque.step(STILL)
+        missed.append(by_muscle.step(STILL)[4]["torque_residual"])
+        for name in ("q", "qd"):
+            np.testing.assert_allclose(
+                getattr(by_muscle.state, name), getattr(by_torque.state, name), rtol=0.0, atol=1e-6
+            )
+    assert max(missed) > 1.0
+
+
+def test_a_share_of_reserve_makes_that_share_of_what_the_muscles_miss():
+    env = make(motion="run", actuation="oracle", muscle_hz=480)
+    env.set_reserve(0.25)
+    env.reset(seed=0, options={"phase": 0.1})
+    stage, largest = env.actuator.stage, 0.0
+    for _ in range(8):
+        env.step(STILL)
+        missed = (stage.wanted - stage.activity.made)[6:]
+        np.testing.assert_allclose(stage.reserve[6:], 0.25 * missed, rtol=1e-12)
+        assert (stage.reserve[:6] == 0.0).all()
+        largest = max(largest, float(np.abs(missed).max()))
+    assert largest > 1.0
+
+
+def test_no_reserve_moves_bit_by_bit_as_an_environment_that_never_had_any():
+    env, fresh = make(actuation="muscle", motion="run"), make(actuation="muscle", motion="run")
+    env.set_reserve(1.0)
+    env.reset(seed=3)
+    env.step(STILL)
+    env.set_reserve(0.0)
+    for one in (env, fresh):
+        one.reset(seed=5)
+    for _ in range(5):
+        assert (env.step(STILL)[0] == fresh.step(STILL)[0]).all()
+
+
+@pytest.mark.parametrize("actuation", ["torque", "excitation", "muscle_length"])
+def test_reserve_is_refused_where_no_torque_is_wanted_of_muscles(actuation: str):
+    with pytest.raises(ValueError, match="use 'muscle' or 'oracle'"):
+        make(actuation=actuation).set_reserve(0.5)
+
+
+def test_a_reserve_that_is_no_share_is_refused():
+    with pytest.raises(ValueError, match=r"lie in \[0, 1\]"):
+        make(actuation="muscle").set_reserve(1.5)
+
+
 def test_a_body_on_its_motion_is_not_pushed_and_one_far_away_by_the_largest_force(monkeypatch):
     env = make()
     env.reset(seed=0, options={"phase": 0.2})

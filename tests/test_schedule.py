@@ -92,6 +92,19 @@ def test_aids_reach_the_members():
     workers.close()
 
 
+def test_reserve_reaches_the_members_and_is_refused_without_muscles():
+    environment = gym.make("MuscleHumanoid-v0", actuation="muscle")
+    workers = AdaptedVecEnv(make(autoreset_mode="SameStep", actuation="muscle"))
+    make_aids(AidsConfig(reserve=0.75), environment)["reserve"].apply(workers)
+    assert [actuator.reserve for actuator in workers.get_attr("actuator")] == [0.75] * workers.num_envs
+    workers.close()
+    environment.close()
+    environment = gym.make("MuscleHumanoid-v0", actuation="torque")
+    with pytest.raises(ValueError, match="reserve"):
+        make_aids(AidsConfig(reserve=0.5), environment)
+    environment.close()
+
+
 def test_members_are_spread_over_the_motions_that_have_joined():
     environment = gym.make("MuscleHumanoid-v0", actuation="torque")
     workers = AdaptedVecEnv(make(autoreset_mode="SameStep"))
@@ -125,6 +138,7 @@ def test_an_aid_goes_on_from_its_state():
     "settings",
     [
         {"assistance": 1.5},
+        {"reserve": -0.1},
         {"assistance_coverage": (0.8, 0.2)},
         {"start_bins": -1},
         {"start_bins": 4, "motions": ("run",)},
