@@ -111,12 +111,12 @@ class Actuator:
 
     @property
     def reserve(self) -> float:
-        """Share of the torque that the muscles miss, which reserve actuators make; 0 for none [-]."""
-        return float(self.stage.reserve_share[0])
+        """Largest torque of each reserve actuator, which makes what the muscles miss; 0 for none [N m]."""
+        return float(self.stage.reserve_limit[0])
 
     @reserve.setter
-    def reserve(self, share: float) -> None:
-        self.stage.reserve_share[0] = share
+    def reserve(self, limit: float) -> None:
+        self.stage.reserve_limit[0] = limit
 
     def set_body(self, body: Body) -> None:
         """Drive another body with the same joints and muscles: of other size, mass or strength.

@@ -133,24 +133,29 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.aids.set_assistance(share)
         self.simulation.support([], np.zeros((0, 3)))
 
-    def set_reserve(self, share: float) -> None:
-        """Training aid: reserve actuators make a share in [0, 1] of the torque that the muscles miss.
+    def set_reserve(self, limit: float) -> None:
+        """Training aid: at every joint coordinate a reserve actuator makes what the muscles miss, up to a limit.
 
-        With 1 joints move as under stable PD's own torques, with 0 by muscles alone. `torque_residual` stays
-        that of the muscles. Reserve actuators that fade are those of OpenSim's tracking (Hicks et al. 2015,
-        "Is my model good enough?").
+        Joints then move nearly as under stable PD's own torques; `torque_residual` stays that of the muscles.
+        Reserve actuators are those of OpenSim's computed muscle control (Thelen & Anderson 2006, J. Biomech.
+        39:1107). A limit in N m, not a share, leaves a policy nothing to gain by asking for too much.
+
+        Args:
+            limit: largest torque of each; 0 for none [N m].
 
         Raises:
-            ValueError: if the share is out of range, or no torque is wanted of muscles.
+            ValueError: if the limit is negative or not finite, or no torque is wanted of muscles.
         """
         if not self.actuator.by_choice:
             raise ValueError(
                 f"reserve actuators make what muscles miss of a wanted torque, but under actuation "
                 f"{self.config.actuation!r} none is wanted of them; use 'muscle' or 'oracle'"
             )
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"the share of reserve must lie in [0, 1], but is {share!r}; 0 is none")
-        self.actuator.reserve = share
+        if not 0.0 <= limit < np.inf:
+            raise ValueError(
+                f"the limit of reserve must be finite, not negative, but is {limit!r}; 0 is none"
+            )
+        self.actuator.reserve = limit
 
     def set_start_phases(self, weights: npt.ArrayLike | None) -> None:
         """Training aid: draw start phases from equal bins of the motion with these weights, None for evenly.

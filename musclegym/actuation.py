@@ -88,7 +88,7 @@ class Stage(NamedTuple):
     damping: Array  # (dof,) implicit damping
     wanted: Array  # (dof,) torque that the stable PD asks for [N m]
     reserve: Array  # (dof,) torque of reserve actuators, held until the next update [N m]
-    reserve_share: Array  # (1,) of the torque that the muscles miss, which reserve actuators make [-]
+    reserve_limit: Array  # (1,) largest torque of a reserve actuator [N m]
     actuator: Array  # (dof,) torque of the actuators [N m]
     total: Array  # (dof,) torque of actuators and passive joints [N m]
     none: Array  # (dof,) zeros
@@ -144,7 +144,7 @@ def make_stage(body: Body) -> Stage:
         activity=make_activity(body.n_muscles, body.n_dofs),
         tally=make_tally(body.n_dofs),
         displacement=np.zeros(3),
-        reserve_share=np.zeros(1),
+        reserve_limit=np.zeros(1),
         resist=np.zeros((body.n_dofs, body.n_dofs)),
         link_torque=np.zeros(body.n_dofs - 6),
         **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
@@ -283,11 +283,12 @@ def demand_step(model: Model, links: Array, target: Array, qd_target: Array, sta
 def chosen_step(model: Model, stage: Stage) -> None:
     """Write the link torque of the physics step that `demand_step` began, and hold the chosen excitation.
 
-    Reserve actuators make a share of the torque that the chosen activations miss, until the next update.
+    Reserve actuators make what the chosen activations miss, up to their limit, until the next update.
     """
     take_choice(model.tree, model.paths, model.dynamics, stage.activity)
+    limit = stage.reserve_limit[0]
     for i in range(6, stage.q.size):
-        stage.reserve[i] = stage.reserve_share[0] * (stage.wanted[i] - stage.activity.made[i])
+        stage.reserve[i] = min(max(stage.wanted[i] - stage.activity.made[i], -limit), limit)
     count_update(stage.wanted, stage.activity.made, stage.tally)
     apply_activation(model, stage)
 

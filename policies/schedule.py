@@ -32,13 +32,13 @@ class AidsConfig:
     """Springs on pelvis and torso at the beginning, as a share of their full strength; 0 for none."""
 
     reserve: float = 0.0
-    """Share of the torque that muscles miss which reserve actuators make at the beginning; 0 for none."""
+    """Largest torque of the reserve actuators at the beginning, which make what muscles miss; 0 for none [N m]."""
 
     assistance_coverage: tuple[float, float] = (0.4, 0.7)
     """Mean coverage of the time limit below which assistance and reserve grow, and above which they fade."""
 
     assistance_change: float = 0.02
-    """How much the shares of assistance and reserve grow or shrink after a rollout."""
+    """How much assistance and reserve grow or fade after a rollout, as a share of that at the beginning."""
 
     start_bins: int = 0
     """Equal bins of the motion whose weights as start phases follow the falls in them; 0 draws evenly."""
@@ -64,13 +64,17 @@ class AidsConfig:
     def __post_init__(self) -> None:
         """Check the numbers."""
         low, high = self.assistance_coverage
-        shares = (self.assistance, self.reserve, low, high, self.assistance_change, self.start_floor)
+        shares = (self.assistance, low, high, self.assistance_change, self.start_floor)
         shares += (self.motion_coverage, self.limits_until)
         if not all(0.0 <= share <= 1.0 for share in shares) or low > high:
             raise ValueError(
                 f"shares and coverages of aids must lie in [0, 1], the lower coverage first, but they are "
                 f"{shares}; use e.g. --aids.assistance 0.5 "
                 "--aids.assistance-coverage 0.4 0.7"
+            )
+        if not 0.0 <= self.reserve < np.inf:
+            raise ValueError(
+                f"reserve must be finite and not negative, but is {self.reserve}; use e.g. --aids.reserve 100"
             )
         if self.start_bins < 0 or (self.start_bins and self.motions):
             raise ValueError(
@@ -117,36 +121,36 @@ class Fading:
     """Assistance or reserve actuators, which weaken while episodes last and strengthen where they do not."""
 
     def __init__(self, config: AidsConfig, name: Literal["assistance", "reserve"]) -> None:
-        """Begin with the share that the settings give."""
+        """Begin with the strength that the settings give."""
         self.config, self.name = config, name
-        self.share = self.first = float(getattr(config, name))
+        self.strength = self.first = float(getattr(config, name))
 
     def observe(self, step: LastStep) -> None:
         """Nothing: performance is judged by rollouts."""
 
     def update(self, coverage: float | None, progress: float) -> None:
-        """Weaken above the higher coverage, strengthen below the lower one, at most to the first share."""
+        """Weaken above the higher coverage, strengthen below the lower one, at most to the first strength."""
         low, high = self.config.assistance_coverage
         if coverage is None or low <= coverage <= high:
             return
-        change = self.config.assistance_change if coverage < low else -self.config.assistance_change
-        self.share = min(max(self.share + change, 0.0), self.first)
+        change = self.config.assistance_change * (self.first if coverage < low else -self.first)
+        self.strength = min(max(self.strength + change, 0.0), self.first)
 
     def apply(self, workers: VecEnv) -> None:
-        """Set the share of all members."""
-        workers.env_method(f"set_{self.name}", self.share)
+        """Set the strength of all members."""
+        workers.env_method(f"set_{self.name}", self.strength)
 
     def numbers(self) -> dict[str, float]:
-        """Return the share."""
-        return {self.name: self.share}
+        """Return the strength."""
+        return {self.name: self.strength}
 
     def state(self) -> float:
-        """Return the share."""
-        return self.share
+        """Return the strength."""
+        return self.strength
 
     def restore(self, state: float) -> None:
-        """Take the share."""
-        self.share = state
+        """Take the strength."""
+        self.strength = state
 
 
 class StartPhases:

@@ -36,12 +36,12 @@ def test_by_default_nothing_helps():
 
 
 def test_assistance_shrinks_while_episodes_last_and_grows_back_where_they_do_not():
-    aid = Fading(AidsConfig(reserve=0.5, assistance_coverage=(0.4, 0.7), assistance_change=0.2), "reserve")
-    shares = []
+    aid = Fading(AidsConfig(reserve=50.0, assistance_coverage=(0.4, 0.7), assistance_change=0.4), "reserve")
+    strengths = []
     for coverage in (None, 0.5, 0.8, 0.8, 0.8, 0.8, 0.1, 0.1, 0.1, 0.1):
         aid.update(coverage, 0.0)
-        shares.append(aid.share)
-    assert shares == pytest.approx([0.5, 0.5, 0.3, 0.1, 0.0, 0.0, 0.2, 0.4, 0.5, 0.5])
+        strengths.append(aid.strength)
+    assert strengths == pytest.approx([50.0, 50.0, 30.0, 10.0, 0.0, 0.0, 20.0, 40.0, 50.0, 50.0])
 
 
 def test_episodes_start_more_often_ahead_of_where_they_end_by_a_fall():
@@ -95,13 +95,13 @@ def test_aids_reach_the_members():
 def test_reserve_reaches_the_members_and_is_refused_without_muscles():
     environment = gym.make("MuscleHumanoid-v0", actuation="muscle")
     workers = AdaptedVecEnv(make(autoreset_mode="SameStep", actuation="muscle"))
-    make_aids(AidsConfig(reserve=0.75), environment)["reserve"].apply(workers)
-    assert [actuator.reserve for actuator in workers.get_attr("actuator")] == [0.75] * workers.num_envs
+    make_aids(AidsConfig(reserve=75.0), environment)["reserve"].apply(workers)
+    assert [actuator.reserve for actuator in workers.get_attr("actuator")] == [75.0] * workers.num_envs
     workers.close()
     environment.close()
     environment = gym.make("MuscleHumanoid-v0", actuation="torque")
     with pytest.raises(ValueError, match="reserve"):
-        make_aids(AidsConfig(reserve=0.5), environment)
+        make_aids(AidsConfig(reserve=50.0), environment)
     environment.close()
 
 
