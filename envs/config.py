@@ -72,6 +72,8 @@ class RewardWeights:
     """On the task's own terms."""
     prior: float = 1.0
     """On the score of the prior."""
+    reach: float = 0.0
+    """On a term that asks for torques within the muscles' reach (`musclegym.envs.rewards.reach_match`)."""
 
     def __post_init__(self) -> None:
         """Check that every factor is a finite number."""
@@ -296,6 +298,11 @@ IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str]
     (("reward_weights.tracking",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("reward_weights.task",), lambda c: c.chosen_task.has_terms, "with a task that has terms of its own"),
     (("reward_weights.prior",), lambda c: c.prior is not None, "with a prior"),
+    (
+        ("reward_weights.reach",),
+        lambda c: c.actuation in ("muscle", "oracle"),
+        "under actuation 'muscle' or 'oracle'",
+    ),
 )
 """Options that act beside certain others only, when they do, and how to say so."""
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from musclegym.body import Body
+from musclegym.envs import rewards
 from musclegym.envs.actuator import Actuator, advance
 from musclegym.envs.aids import Aids
 from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
@@ -114,7 +115,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         return self._start_time + (self._steps + steps) / self.config.control_hz
 
     def set_reward_weights(self, **weights: float) -> None:
-        """Change factors on the reward terms of tracking, task or prior from now on; the others stay.
+        """Change factors on the reward terms of tracking, task, prior or reach from now on; the others stay.
 
         Raises:
             ValueError: if a group is unknown, a factor is not finite or there is nothing that it would weigh.
@@ -134,7 +135,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.simulation.support([], np.zeros((0, 3)))
 
     def set_reserve(self, limit: float) -> None:
-        """Training aid: at every joint coordinate a reserve actuator makes what the muscles miss, up to a limit.
+        """Training aid: reserve actuators make at each joint coordinate what its muscles miss, up to a limit.
 
         Joints then move nearly as under stable PD's own torques; `torque_residual` stays that of the muscles.
         Reserve actuators are those of OpenSim's computed muscle control (Thelen & Anderson 2006, J. Biomech.
@@ -396,11 +397,13 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         if self.config.prior is not None:
             states = np.array(self._past)[-self.config.prior.window :]
             terms["prior"] = weights.prior * self.config.prior(states)
+        if weights.reach != 0.0:
+            terms["reach"] = weights.reach * rewards.reach_match(self.actuator.effort.torque_residual)
         own = self.task.rewards(self.state, self.goal)
         if twice := sorted(terms.keys() & own.keys()):
             raise ValueError(
                 f"reward terms need names of their own, but the task's {twice[0]!r} is one of the motion's "
-                f"or prior's terms; rename it in {type(self.task).__name__}.rewards"
+                f"or prior's terms, or 'reach'; rename it in {type(self.task).__name__}.rewards"
             )
         return terms | {name: weights.task * value for name, value in own.items()}
 

@@ -96,6 +96,16 @@ def effort_match(power: float, scale: float = 0.5) -> float:
     return float(np.exp(-power / scale))
 
 
+def reach_match(missed: float, scale: float = 0.01) -> float:
+    """Return exp(-scale * squared torque) of what the muscles miss.
+
+    Args:
+        missed: root mean square, over DoFs and updates, of the wanted torque less the muscles' [N m].
+        scale: how strictly it counts; own choice, a walk misses 2 and a run that falls 20 [1/(N m)^2].
+    """
+    return float(np.exp(-scale * missed**2))
+
+
 def height_match(error: float, tolerance: float = 0.1) -> float:
     """Return exp(-(error / tolerance)^2) of the root's height, as a share of that in the rest pose [-]."""
     return float(np.exp(-((error / tolerance) ** 2)))

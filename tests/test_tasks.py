@@ -200,6 +200,22 @@ def test_groups_of_terms_are_weighed_between_steps():
     assert more["prior"] == pytest.approx(3.0 * full["prior"])
 
 
+def test_reach_rewards_torques_that_the_muscles_make():
+    env = make(actuation="oracle", motion="run", reward_weights=RewardWeights(reach=0.5))
+    env.reset(seed=0, options={"phase": 0.1})
+    reached = []
+    for _ in range(8):
+        _, reward, _, _, info = env.step(zero(env))
+        assert reward == pytest.approx(sum(info["reward_terms"].values()))
+        missed = info["torque_residual"]
+        assert info["reward_terms"]["reach"] == pytest.approx(0.5 * np.exp(-((missed / 10.0) ** 2)))
+        reached.append(info["reward_terms"]["reach"])
+    assert max(reached) > 0.45
+    assert min(reached) < 0.4
+    env.set_reward_weights(reach=0.0)
+    assert "reach" not in env.step(zero(env))[4]["reward_terms"]
+
+
 def test_a_prior_scores_the_true_motion_above_a_shaken_one():
     score, env = PriorScore(), make(motion="walk")
     states = np.concatenate([env.motion.q, env.motion.qd], axis=1)[: score.window]
@@ -221,6 +237,10 @@ def test_a_prior_scores_the_true_motion_above_a_shaken_one():
         ),
         ({"reward_weights": RewardWeights(task=0.5)}, "reward_weights.task acts with a task"),
         ({"reward_weights": RewardWeights(prior=0.5)}, "reward_weights.prior acts with a prior only"),
+        (
+            {"actuation": "torque", "reward_weights": RewardWeights(reach=0.5)},
+            "reward_weights.reach acts under actuation 'muscle' or 'oracle' only",
+        ),
         ({"control_hz": 60, "prior": PriorScore()}, "use control_hz=30 or another prior"),
         ({"task": "stand", "action_range": 0.0}, "action_range must be positive"),
     ],
