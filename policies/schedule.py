@@ -32,7 +32,7 @@ class AidsConfig:
     """Springs on pelvis and torso at the beginning, as a share of their full strength; 0 for none."""
 
     reserve: float = 0.0
-    """Largest torque of reserve actuators at the beginning, which make what muscles miss; 0 for none [N m]."""
+    """Largest torque of reserve actuators at first, which make what muscles miss; 0 for none [N m]."""
 
     assistance_coverage: tuple[float, float] = (0.4, 0.7)
     """Mean coverage of the time limit below which assistance and reserve grow, and above which they fade."""
