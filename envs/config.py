@@ -335,10 +335,14 @@ def multiple(name: str, value: int, of: str, unit: int) -> None:
 def make_config(options: Mapping[str, Any]) -> HumanoidConfig:
     """Return the settings for options of `gymnasium.make`; an unknown one is refused by name.
 
+    Groups of weights may be mappings of their fields: `{"reward_weights": {"reach": 0.4}}`.
+
     Raises:
         ValueError: if an option is unknown or breaks its rule.
     """
     names = (*(f.name for f in fields(HumanoidConfig)), "render_mode")
     for name in options:
         choose("option", name, names)
-    return HumanoidConfig(**options)
+    groups = {"weights": TrackWeights, "reward_weights": RewardWeights}
+    made = {name: make_option(kind, options[name]) for name, kind in groups.items() if name in options}
+    return HumanoidConfig(**{**options, **made})

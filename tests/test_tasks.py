@@ -250,6 +250,13 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: s
         make_config(options)
 
 
+def test_weights_may_be_given_as_mappings():
+    config = make_config({"weights": {"pose": 0.4}, "reward_weights": {"tracking": 0.5}})
+    assert (config.weights, config.reward_weights) == (TrackWeights(pose=0.4), RewardWeights(tracking=0.5))
+    with pytest.raises(ValueError, match="did you mean 'tracking'"):
+        make_config({"reward_weights": {"traking": 0.5}})
+
+
 def test_bad_weights_and_ranges_are_refused():
     env = make()
     with pytest.raises(ValueError, match="did you mean 'tracking'"):
