@@ -137,9 +137,9 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
     def set_reserve(self, limit: float) -> None:
         """Training aid: reserve actuators make at each joint coordinate what its muscles miss, up to a limit.
 
-        Joints then move nearly as under stable PD's own torques; `torque_residual` stays that of the muscles.
-        Reserve actuators are those of OpenSim's computed muscle control (Thelen & Anderson 2006, J. Biomech.
-        39:1107). A limit in N m, not a share, leaves a policy nothing to gain by asking for too much.
+        With a high limit joints move nearly as under stable PD's own torques; `torque_residual` stays that of
+        the muscles. Musculoskeletal simulations know reserve actuators (Hicks et al. 2015, J. Biomech. Eng.
+        137:020905). A limit in N m, not a share, leaves a policy nothing to gain by asking for too much.
 
         Args:
             limit: largest torque of each; 0 for none [N m].
