@@ -135,6 +135,9 @@ class HumanoidConfig:
     """Stiffness of the stable PD on every joint, as in MASS [N m/rad]."""
     kd: float = 24.5
     """Damping of the stable PD on every joint, sqrt(2 kp) as in MASS [N m s/rad]."""
+    feed_forward: bool = False
+    """Whether stable PD also makes the torque that inverse dynamics finds in the motion, for the body as the
+    options give it: the target pose is moved by this torque over `kp`."""
     action_range: float | None = None
     """Largest offset of the target pose, per joint coordinate, from the motion's pose or, where the task does
     not follow one, from standing with hanging arms [rad]. None for 0.5 and 1.0."""
@@ -291,6 +294,11 @@ IDLE_UNLESS: tuple[tuple[tuple[str, ...], Callable[[HumanoidConfig], bool], str]
         "under actuation 'muscle_length'",
     ),
     (("muscles",), lambda c: c.actuation != "torque", "where muscles act"),
+    (
+        ("feed_forward",),
+        lambda c: c.chosen_task.follows_motion and not c.acts_on_muscles,
+        "where the task follows the motion by a target pose",
+    ),
     (("lost_distance",), lambda c: c.chosen_task.follows_motion, "where the task follows the motion"),
     (("ghost",), lambda c: c.chosen_motion is not None, "with a motion"),
     (("cyclic",), lambda c: c.chosen_motion is not None, "with a motion"),

@@ -17,6 +17,7 @@ from musclegym.envs import rewards
 from musclegym.envs.actuator import Actuator, advance
 from musclegym.envs.aids import Aids
 from musclegym.envs.config import HumanoidConfig, RewardWeights, choose, make_config
+from musclegym.envs.feed_forward import FeedForward
 from musclegym.envs.measures import INFO, step_measures, step_way, tracking_measures
 from musclegym.envs.observations import BOUND, View, layout_of, observe
 from musclegym.envs.page import environment_page
@@ -90,6 +91,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             self.body, self.motion, self.simulation, self.config.control_hz, **self.config.surroundings()
         )
         self.reference = None if self.motion is None else Reference(self.motion, self._place)
+        self.feed_forward = self._feed_forward_of(self.motion)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         self.observation_layout = layout_of(self.body, self.config)
         size = self.observation_layout[-1].stop
@@ -266,6 +268,10 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         else:
             target = base.copy()
             target[6:] += self.config.target_range * command
+            if self.feed_forward is not None:
+                target[6:] += (
+                    self.feed_forward.at(self.time_after(1) - 0.5 / self.config.control_hz) / self.config.kp
+                )
             self.actuator.follow(target, velocity)
 
     def finish(self) -> tuple[Array32, float, bool, bool, Info]:
@@ -320,6 +326,10 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self.actuator.set_body(body)
         self._neutral = neutral_pose(body.skeleton)
         self._renderer = None
+
+    def _feed_forward_of(self, motion: Motion | None) -> FeedForward | None:
+        wanted = self.config.feed_forward and motion is not None
+        return FeedForward(self.body, motion) if wanted else None
 
     def _start(self, phase: float | None) -> tuple[Array, Array]:
         """Return the pose and velocity (dof,) in which an episode starts, and set the clock."""
