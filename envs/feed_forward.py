@@ -18,7 +18,7 @@ class FeedForward:
 
     def __init__(self, body: Body, motion: Motion) -> None:
         """Find the torques of `motion`, which is one of `body`; takes most of a second, once in a process."""
-        self._motion = motion
+        self.motion = motion
         key = hashlib.sha256(motion.q.tobytes() + f"{body.hash} {motion.fps} {motion.cyclic}".encode())
         if key.hexdigest() not in _KNOWN:
             found = inverse_dynamics(body, motion)
@@ -30,8 +30,8 @@ class FeedForward:
 
         Before its start and after its end a motion that is not cyclic has those of its first or last frame.
         """
-        duration = self._motion.duration
-        moment = time % duration if self._motion.cyclic else time
+        duration = self.motion.duration
+        moment = time % duration if self.motion.cyclic else time
         place = np.clip(np.interp(moment, self._time, np.arange(self._time.size)), 0, self._time.size - 1)
         index = min(int(place), self._time.size - 2)
         part = place - index

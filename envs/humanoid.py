@@ -91,7 +91,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             self.body, self.motion, self.simulation, self.config.control_hz, **self.config.surroundings()
         )
         self.reference = None if self.motion is None else Reference(self.motion, self._place)
-        self.feed_forward = self._feed_forward_of(self.motion)
+        self._own_body, self.feed_forward = self.body, self._feed_forward_of(self.body, self.motion)
         self.metadata = {**self.metadata, "render_fps": self.config.control_hz}
         self.observation_layout = layout_of(self.body, self.config)
         size = self.observation_layout[-1].stop
@@ -235,6 +235,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         phase, motion = start_phase(options or {}, self.motion), self.world.motion
         if phase is None and motion is not None:
             phase = self.aids.draw_phase(self.np_random, 1.0 if motion.cyclic else LATEST_START)
+        if self.feed_forward is not None and self.feed_forward.motion is not motion:
+            self.feed_forward = self._feed_forward_of(self._own_body, motion)
         self._embody(*self.world.reset(self.np_random))
         q, qd = self._start(phase)
         if self.config.start_noise > 0.0:
@@ -327,9 +329,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._neutral = neutral_pose(body.skeleton)
         self._renderer = None
 
-    def _feed_forward_of(self, motion: Motion | None) -> FeedForward | None:
-        wanted = self.config.feed_forward and motion is not None
-        return FeedForward(self.body, motion) if wanted else None
+    def _feed_forward_of(self, body: Body, motion: Motion | None) -> FeedForward | None:
+        return FeedForward(body, motion) if self.config.feed_forward and motion is not None else None
 
     def _start(self, phase: float | None) -> tuple[Array, Array]:
         """Return the pose and velocity (dof,) in which an episode starts, and set the clock."""
