@@ -1,10 +1,10 @@
-"""What a policy asks of muscles that they cannot make: its episodes with reserve actuators of ever less torque.
+"""What a policy asks of muscles that they cannot make: its episodes with ever weaker reserve actuators.
 
     python benchmarks/reserve.py run_torque [--json OUT]
 
-A policy, mostly one that learned with joint torques, moves the body by its muscles, and reserve actuators make
-what they miss up to a limit. Reported are control steps until it falls, and for the greatest limit what each
-joint coordinate was asked for and missed, at the last muscle update of every control step.
+A policy, mostly one that learned with joint torques, moves the body by its muscles, and reserve actuators
+make what they miss up to a limit. Reported are control steps until it falls, and for the greatest limit what
+each joint coordinate was asked for and missed, at the last muscle update of every control step.
 """
 
 import os
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def by_coordinate(names: tuple[str, ...], wanted: Array, missed: Array) -> dict[str, dict[str, float]]:
-    """Return what the worst joint coordinates were asked for and missed: root mean squares, 95th percentile."""
+    """Return what the worst joint coordinates were asked for and missed: root mean square, 95 %."""
     square = np.sqrt(np.mean(missed**2, axis=0))
     return {
         names[dof]: {
