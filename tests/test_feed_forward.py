@@ -12,7 +12,7 @@ from musclegym.inverse_dynamics import inverse_dynamics
 STILL = np.zeros(50, np.float32)
 
 
-def make(**options: Any) -> MuscleHumanoidEnv:
+def make(**options: Any) -> Any:
     return MuscleHumanoidEnv(**{"actuation": "torque", **options})
 
 
