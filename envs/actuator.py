@@ -76,6 +76,7 @@ class Actuator:
         self.steps_per_update = config.physics_hz // config.muscle_updates if self.by_choice else 1
         self._gains = np.zeros((2, body.n_dofs))
         self._gains[0, 6:], self._gains[1, 6:] = config.kp, config.kd
+        self._counts_contacts = config.contact_forces
         self._length_gains = float(config.length_kp), float(config.length_kd)
         self.body = body
         self.stage = make_stage(body)
@@ -132,7 +133,11 @@ class Actuator:
                 )
         hold = self.steps_per_update * self.physics_dt
         kp, kd = self._gains
-        self.model = make_model(body, kp, kd, self.physics_dt, hold, self.muscles, lags=not self.by_choice)
+        self.model = make_model(
+            *(body, kp, kd, self.physics_dt, hold, self.muscles),
+            lags=not self.by_choice,
+            counts_contacts=self._counts_contacts,
+        )
         self._bundle = bundle(self.model, self.stage)
         self.body = body
 
@@ -140,7 +145,7 @@ class Actuator:
         """Relax all muscles; draw from `random` how tired each one is where `muscles` gives a range."""
         activity = self.stage.activity
         activity.activation[:], activity.excitation[:] = 0.0, 0.0
-        self.stage.reserve[:] = 0.0
+        self.stage.reserve[:], self.stage.contact[:], self.stage.stepped[:] = 0.0, 0.0, False
         low, high = self.muscles.start_fatigue
         activity.fatigued[:] = random.uniform(low, high, activity.fatigued.size) if high > 0.0 else 0.0
         clear(self.stage.tally)

@@ -135,6 +135,9 @@ class HumanoidConfig:
     """Stiffness of the stable PD on every joint, as in MASS [N m/rad]."""
     kd: float = 24.5
     """Damping of the stable PD on every joint, sqrt(2 kp) as in MASS [N m s/rad]."""
+    contact_forces: bool = False
+    """Whether stable PD and passive joints expect the contact forces of the last physics step, as in MASS.
+    Without them a foot on the ground counts as free to move, and its ankle is many times softer than `kp`."""
     feed_forward: bool = False
     """Whether stable PD also makes the torque that inverse dynamics finds in the motion, for the body as the
     options give it: the target pose is moved by this torque over `kp`."""

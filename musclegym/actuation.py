@@ -11,12 +11,14 @@ velocity over the step is resisted.
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from musclegym.body import Body
 from musclegym.dynamics import (
     Workspace,
     bias_and_mass_matrix,
+    force_of_change,
     implicit_torque,
     joint_axes,
     make_workspace,
@@ -53,7 +55,10 @@ LIMIT_DAMPING = 5.0
 """Damping of a joint beyond its limit; own choice: a limit takes up a blow within 10 ms [N m s/rad]."""
 
 
-DOF_BUFFERS = ("q", "qd", "spring", "pd_spring", "damping", "wanted", "reserve", "actuator", "total", "none")
+DOF_BUFFERS = (
+    *("q", "qd", "qd_before", "spring", "pd_spring", "damping"),
+    *("wanted", "reserve", "actuator", "total", "contact", "other"),
+)
 
 
 class Model(NamedTuple):
@@ -71,6 +76,7 @@ class Model(NamedTuple):
     gravity: float  # [m/s^2]
     dt: float  # physics step [s]
     hold: float  # time for which the stable PD's torque is held [s]
+    counts_contacts: bool  # whether springs and dampers expect the contact forces of the last step
 
 
 class Stage(NamedTuple):
@@ -83,6 +89,7 @@ class Stage(NamedTuple):
     displacement: Array  # (3,) of the root from rest [m]
     q: Array  # (dof,)
     qd: Array  # (dof,)
+    qd_before: Array  # (dof,) at the last physics step
     spring: Array  # (dof,) explicit part of all springs and dampers
     pd_spring: Array  # (dof,) explicit part of the stable PD
     damping: Array  # (dof,) implicit damping
@@ -91,7 +98,9 @@ class Stage(NamedTuple):
     reserve_limit: Array  # (1,) largest torque of a reserve actuator [N m]
     actuator: Array  # (dof,) torque of the actuators [N m]
     total: Array  # (dof,) torque of actuators and passive joints [N m]
-    none: Array  # (dof,) zeros
+    contact: Array  # (dof,) force of contacts, pushes and supports over the last physics step [N m, N]
+    other: Array  # (dof,) all that moves the joints besides springs and dampers [N m, N]
+    stepped: npt.NDArray[np.bool_]  # (1,) whether a physics step has been made since the pose was read
     resist: Array  # (dof, dof) damping of the force-velocity relation
     link_torque: Array  # (dof - 6,) total torque, root left out, in link frames
 
@@ -104,6 +113,7 @@ def make_model(
     hold: float,
     muscles: MuscleConfig | None = None,
     lags: bool = False,
+    counts_contacts: bool = False,
 ) -> Model:
     """Return the model of a body.
 
@@ -115,6 +125,7 @@ def make_model(
         hold: time for which the stable PD's torque, and an excitation, is held [s].
         muscles: physiology; the default one if left out.
         lags: whether activation lags behind excitation where `muscles` leaves it open.
+        counts_contacts: whether springs and dampers expect the contact forces of the last physics step.
 
     Raises:
         ValueError: if `muscles` does not fit the body.
@@ -133,6 +144,7 @@ def make_model(
         gravity=float(body.gravity),
         dt=float(dt),
         hold=float(hold),
+        counts_contacts=counts_contacts,
     )
 
 
@@ -146,6 +158,7 @@ def make_stage(body: Body) -> Stage:
         displacement=np.zeros(3),
         reserve_limit=np.zeros(1),
         resist=np.zeros((body.n_dofs, body.n_dofs)),
+        stepped=np.zeros(1, dtype=np.bool_),
         link_torque=np.zeros(body.n_dofs - 6),
         **{name: np.zeros(body.n_dofs) for name in DOF_BUFFERS},
     )
@@ -153,9 +166,16 @@ def make_stage(body: Body) -> Stage:
 
 @njit(cache=True)
 def read_pose(model: Model, links: Array, stage: Stage) -> None:
-    """Fill pose, velocity, kinematics, mass matrix and bias of `stage` from a link state."""
+    """Fill pose, velocity, kinematics, mass matrix and bias of `stage` from a link state.
+
+    After a physics step it also finds the force of the contacts over this step, where it counts.
+    """
     work = stage.work
+    stage.qd_before[:] = stage.qd
     from_links(model.tree, model.frames, links, work.scratch, work.local, stage.displacement, stage.qd)
+    if stage.stepped[0] and model.counts_contacts:
+        force_of_change(work, stage.qd_before, stage.qd, stage.total, model.dt, stage.contact)
+    stage.stepped[0] = False
     pose_vector(model.tree, work.local, stage.displacement, stage.q)
     forward_kinematics(model.tree, work.local, stage.displacement, work.rotation, work.position, work.com)
     bias_and_mass_matrix(model.tree, stage.qd, model.gravity, work)
@@ -186,7 +206,7 @@ def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> 
     for i in range(qd.size):
         stage.spring[i] += pd[i]
         stage.damping[i] += kd[i]
-    implicit_torque(model.tree, qd, stage.spring, stage.damping, stage.none, hold, stage.work, stage.total)
+    implicit_torque(model.tree, qd, stage.spring, stage.damping, stage.contact, hold, stage.work, stage.total)
     for i in range(qd.size):
         stage.wanted[i] = pd[i] - hold * kd[i] * stage.work.predicted[i] if i >= 6 else 0.0
 
@@ -214,7 +234,7 @@ def apply_activation(model: Model, stage: Stage) -> None:
     """End a physics step: let muscles and reserve actuators act, with the passive joints; count the cost.
 
     The force-velocity relation resists the change of velocity over the step; what that takes off the muscles'
-    torque is part of `stage.actuator`. Spends the mass matrix.
+    torque is part of `stage.actuator`.
     """
     activation, work, n_dofs = stage.activity.activation, stage.work, stage.q.size
     advance_activity(model.dynamics, stage.activity)
@@ -225,14 +245,18 @@ def apply_activation(model: Model, stage: Stage) -> None:
     if model.velocity_matters:
         velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
         work.mass_matrix[:] += model.dt * stage.resist
+    for i in range(n_dofs):
+        stage.other[i] = stage.actuator[i] + stage.contact[i]
     spring, damping, total = stage.spring, stage.damping, stage.total
-    implicit_torque(model.tree, stage.qd, spring, damping, stage.actuator, model.dt, work, total)
+    implicit_torque(model.tree, stage.qd, spring, damping, stage.other, model.dt, work, total)
     if model.velocity_matters:
+        work.mass_matrix[:] -= model.dt * stage.resist
         for i in range(n_dofs):
             for j in range(n_dofs):
                 stage.actuator[i] -= model.dt * stage.resist[i, j] * work.predicted[j]
     for i in range(n_dofs):
         stage.total[i] += stage.actuator[i]
+    stage.stepped[0] = True
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
     count_joints(stage.actuator, stage.qd, model.dt, stage.tally)
     count_muscles(stage.activity, stage.muscles, model.dt, stage.tally)
@@ -245,6 +269,7 @@ def torque_step(model: Model, links: Array, target: Array, qd_target: Array, sta
     want_torque(model, target, qd_target, stage)
     for i in range(stage.q.size):
         stage.actuator[i] = stage.wanted[i]
+    stage.stepped[0] = True
     torque_to_links(model.tree, model.frames, stage.total, stage.link_torque)
     count_joints(stage.actuator, stage.qd, model.dt, stage.tally)
     count_update(stage.wanted, stage.actuator, stage.tally)

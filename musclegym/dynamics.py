@@ -296,6 +296,31 @@ def implicit_torque(
 
 
 @njit(cache=True)
+def force_of_change(
+    work: Workspace, qd_before: Array, qd: Array, torque: Array, dt: float, out: Array
+) -> None:
+    """Write the force that changed a velocity besides the joint torque, M (qd - qd_before) / dt + bias - torque.
+
+    This is what contacts, and all else that acts from outside, did over a physics step. Reads
+    `work.mass_matrix` and `work.bias` of the pose in which the step began.
+
+    Args:
+        work: buffers of the pose in which the step began.
+        qd_before: generalised velocity at the beginning, shape (dof,).
+        qd: generalised velocity at the end, shape (dof,).
+        torque: joint torque during the step, shape (dof,) [N m].
+        dt: physics step [s].
+        out: receives the force, shape (dof,) [N m, N].
+    """
+    for i in range(qd.size):
+        work.predicted[i] = (qd[i] - qd_before[i]) / dt
+    for i in range(qd.size):
+        out[i] = work.bias[i] - torque[i]
+        for j in range(qd.size):
+            out[i] += work.mass_matrix[i, j] * work.predicted[j]
+
+
+@njit(cache=True)
 def pose_error(
     tree: Tree, qd: Array, displacement: Array, target: Array, dt: float, work: Workspace, out: Array
 ) -> None:
