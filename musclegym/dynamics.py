@@ -299,7 +299,9 @@ def implicit_torque(
 def force_of_change(
     work: Workspace, qd_before: Array, qd: Array, torque: Array, dt: float, out: Array
 ) -> None:
-    """Write the force that changed a velocity besides the joint torque, M (qd - qd_before) / dt + bias - torque.
+    """Write the force that, beside the joint torque, changed the velocity over a step.
+
+    It is M (qd - qd_before) / dt + bias - torque.
 
     This is what contacts, and all else that acts from outside, did over a physics step. Reads
     `work.mass_matrix` and `work.bias` of the pose in which the step began.
