@@ -366,6 +366,7 @@ def stable_pd(
     kd: float | npt.ArrayLike,
     dt: float,
     qd_target: npt.ArrayLike | None = None,
+    contact: npt.ArrayLike | None = None,
 ) -> Array:
     """Return the stable PD torque (dof,) [N m] that pulls the joints to `q_target`; its root rows are zero.
 
@@ -384,6 +385,9 @@ def stable_pd(
         kd: damping, likewise [N m s/rad].
         dt: physics step [s].
         qd_target: velocity that the damping is relative to, shape (dof,); zero if left out.
+        contact: generalised force of contacts and of all else that acts from outside, shape (dof,); none if
+            left out [N m, N]. A foot that stands on the ground but is taken to be free gets a fraction of the
+            torque, since it is so light.
 
     Raises:
         ValueError: if an array has the wrong size or is not finite, or a gain or `dt` is negative.
@@ -394,9 +398,10 @@ def stable_pd(
         raise ValueError(f"dt must be positive and finite, but is {dt}; give the physics step, e.g. 1/600 s")
     pose, target = body._check(q, "q"), body._check(q_target, "q_target")
     wanted = np.zeros(body.n_dofs) if qd_target is None else body._check(qd_target, "qd_target")
+    outside = np.zeros(body.n_dofs) if contact is None else body._check(contact, "contact")
     work, tree = body._dynamics(pose, velocity), body.skeleton.tree
     spring, torque = np.zeros((2, body.n_dofs))
     stable_pd_spring(tree, velocity, pose[3:6], target, wanted, kp_of, kd_of, dt, work, spring)
-    implicit_torque(tree, velocity, spring, kd_of, np.zeros(body.n_dofs), dt, work, torque)
+    implicit_torque(tree, velocity, spring, kd_of, outside, dt, work, torque)
     torque[:6] = 0.0
     return torque

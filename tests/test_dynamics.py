@@ -185,9 +185,19 @@ def test_stable_pd_equals_a_dense_twin(body: Body):
     error[3:6] = turn @ (target[3:6] - q[3:6]) - dt * qd[3:6]
     spring = kp * error - kd * (qd - qd_target)
     matrix = body.mass_matrix(q) + dt * np.diag(kd)
-    expected = spring - dt * kd * np.linalg.solve(matrix, spring - body.bias_torque(q, qd))
-    torque = stable_pd(body, q, qd, target, kp=kp, kd=kd, dt=dt, qd_target=qd_target)
+    contact = random_state(body, 12, 50.0)[1]
+    expected = spring - dt * kd * np.linalg.solve(matrix, spring + contact - body.bias_torque(q, qd))
+    torque = stable_pd(body, q, qd, target, kp=kp, kd=kd, dt=dt, qd_target=qd_target, contact=contact)
     np.testing.assert_allclose(torque[6:], expected[6:], rtol=1e-8, atol=1e-8)
+
+
+def test_stable_pd_is_as_stiff_as_its_gains_where_contacts_hold_the_body_still(body: Body):
+    (q, _), still, target = random_state(body, 13, 0.3), np.zeros(body.n_dofs), np.zeros(body.n_dofs)
+    kp, error = np.full(body.n_dofs, 300.0), body.skeleton.difference(q, target)
+    kp[:6] = 0.0
+    contact = body.bias_torque(q, still) - kp * error  # then nothing accelerates
+    torque = stable_pd(body, q, still, target, kp=kp, kd=24.5, dt=1 / 480, contact=contact)
+    np.testing.assert_allclose(torque[6:], (kp * error)[6:], rtol=1e-9)
 
 
 def test_stable_pd_turns_the_short_way_round(axle: Body):
@@ -204,6 +214,7 @@ def test_stable_pd_turns_the_short_way_round(axle: Body):
         ({"dt": 0.0}, r"dt must be positive and finite, but is 0.0; give the physics step"),
         ({"q_target": np.full(7, np.nan)}, r"q_target must be 7 finite numbers.* and 7 non-finite entries"),
         ({"qd_target": np.zeros((7, 1))}, r"qd_target must be 7 finite numbers, .* but has shape \(7, 1\)"),
+        ({"contact": np.full(7, np.inf)}, r"contact must be 7 finite numbers.* and 7 non-finite entries"),
         ({"q": np.zeros(56)}, r"q must be 7 finite numbers, one per DoF, but has shape \(56,\)"),
     ],
 )
