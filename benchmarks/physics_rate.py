@@ -25,7 +25,7 @@ class RateConfig:
     """What to measure."""
 
     physics_hz: tuple[int, ...] = (240, 360, 480, 600, 960, 1920)
-    """Physics rates under torque actuation."""
+    """Physics rates under torque actuation, with and without the contact forces that stable PD expects."""
     muscle_hz: tuple[int, ...] = (60, 120, 240, 480)
     """Rates of muscle updates under the oracle, at 480 physics steps per second."""
     starts: int = 10
@@ -70,25 +70,31 @@ def distance(motions: list[Array], others: list[Array]) -> float:
     return float(np.sqrt(np.mean(np.concatenate([gap.ravel() for gap in gaps]) ** 2)))
 
 
-def study(name: str, settings: list[dict[str, Any]], config: RateConfig) -> dict[str, dict[str, float]]:
-    """Measure settings, print and return their rows; distances are from the last one."""
+def study(
+    name: str, rate: str, settings: list[dict[str, Any]], config: RateConfig
+) -> dict[str, dict[str, float]]:
+    """Measure settings, print and return their rows by `rate`; distances are from the last one."""
     measured = [measure(config, options) for options in tqdm(settings, desc=name, leave=False)]
     rows = {}
     for options, (motions, scores) in zip(settings, measured, strict=True):
         row = {"distance_rad": distance(motions, measured[-1][0]), **scores}
-        rows[str(options[name])] = row
-        print(f"{name} {options[name]:>5}: distance {row['distance_rad']:.4f} rad,", end=" ")
+        rows[str(options[rate])] = row
+        print(f"{name} {options[rate]:>5}: distance {row['distance_rad']:.4f} rad,", end=" ")
         print(f"pose error {row['pose_error_rad2']:.3f} rad^2, stands {row['episode_steps']:.1f} steps")
     return rows
 
 
 def main() -> None:
-    """Run both studies."""
+    """Run the studies."""
     config = tyro.cli(RateConfig)
     physics = [{"actuation": "torque", "physics_hz": hz} for hz in config.physics_hz]
     muscle = [{"actuation": "oracle", "physics_hz": 480, "muscle_hz": hz} for hz in config.muscle_hz]
-    studies = {"physics_hz": physics, "muscle_hz": muscle}
-    results = {name: study(name, rows, config) for name, rows in studies.items()}
+    studies = {
+        "physics_hz": ("physics_hz", physics),
+        "physics_hz_without_contacts": ("physics_hz", [{**row, "contact_forces": False} for row in physics]),
+        "muscle_hz": ("muscle_hz", muscle),
+    }
+    results = {name: study(name, rate, rows, config) for name, (rate, rows) in studies.items()}
     if config.json is not None:
         settings = {name: getattr(config, name) for name in ("starts", "steps")}
         record = {"settings": settings, "results": results, "environment": environment_record()}

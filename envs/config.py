@@ -135,7 +135,7 @@ class HumanoidConfig:
     """Stiffness of the stable PD on every joint, as in MASS [N m/rad]."""
     kd: float = 24.5
     """Damping of the stable PD on every joint, sqrt(2 kp) as in MASS [N m s/rad]."""
-    contact_forces: bool = False
+    contact_forces: bool = True
     """Whether stable PD and passive joints expect the contact forces of the last physics step, as in MASS.
     Without them a foot on the ground counts as free to move, and its ankle is many times softer than `kp`."""
     feed_forward: bool = False

@@ -60,7 +60,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Any]] = {  # option -> what it is tried
     "muscle_hz": ({"actuation": "oracle"}, 120),
     "kp": ({}, 200.0),
     "kd": ({}, 10.0),
-    "contact_forces": ({}, True),
+    "contact_forces": ({}, False),
     "feed_forward": ({}, True),
     "action_range": ({}, 0.3),
     "length_range": ({"actuation": "muscle_length"}, 0.2),
