@@ -3,7 +3,8 @@
     python benchmarks/ship_policy.py runs/torque walk_muscle --actuation muscle --physics-hz 480 \
         --description "follows the walk with muscles" --recipe "torque, 240 Hz, then as it is"
 
-Its matrices are stored as float16. It is measured as it is stored, as `measure_policies.py` does it, in the
+Its matrices are stored as float16. Whatever weights of MuscleNN it was trained with, those that come with the
+package act from then on. It is measured as it is stored, as `measure_policies.py` does it, in the
 environment that it will be used in, and the table becomes part of its manifest.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import gymnasium as gym
 import tyro
 
 from musclegym.manifest import read_manifest
@@ -52,6 +54,11 @@ class ShipConfig:
     """Seeds."""
 
 
+def options_with_shipped_muscle_network(environment: gym.Env) -> dict[str, Any]:
+    """Return the options of an environment without weights of MuscleNN: it is measured with those shipped."""
+    return {name: value for name, value in options_of(environment).items() if name != "muscle_weights"}
+
+
 def ship(config: ShipConfig) -> dict[str, Any]:
     """Store a policy under its name, measure it, and write its card and results."""
     trained = read_manifest(policy_path(config.policy), MADE_BY)
@@ -60,7 +67,7 @@ def ship(config: ShipConfig) -> dict[str, Any]:
     kept = {name: trained[name] for name in ("steps", "seconds", "seed", "prior")}
     record = {
         **kept,
-        "environment_options": options_of(environment),
+        "environment_options": options_with_shipped_muscle_network(environment),
         "description": config.description,
         "recipe": config.recipe,
     }
