@@ -1,0 +1,53 @@
+"""Put weights of MuscleNN that a policy's training refined in the place of those that come with the package.
+
+    python benchmarks/ship_muscle_network.py runs/walk_muscle/muscle_nn.safetensors --policy walk_muscle
+    musclegym bench muscle --json benchmarks/results/muscle_nn.json
+
+They are judged as `musclegym train-muscle` judges its own, on the ends of motions. Which policy's states they
+were refined on stands in their manifest.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+import musclegym
+from musclegym.motion import load_motion
+from musclegym.muscle.network import load_muscle_network, save_muscle_network
+from musclegym.policies.muscle_scores import muscle_scores, muscle_table
+
+SHIPPED = Path(musclegym.__file__).parent / "assets" / "weights" / "muscle_nn_human.safetensors"
+KEPT = ("motions", "held_out", "seed", "states", "steps", "final_loss")
+JUDGED = ("walk", "run")
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """What is shipped."""
+
+    weights: tyro.conf.Positional[Path]
+    """Refined weights, which began with those that come with the package."""
+
+    policy: str
+    """Policy on whose states they were refined."""
+
+
+def main(config: ShipConfig) -> None:
+    """Judge the weights and write them with their manifest."""
+    body = musclegym.load_body("human")
+    network = load_muscle_network(body, config.weights)
+    before = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
+    refined = json.loads(config.weights.with_suffix(".json").read_text(encoding="utf-8"))
+    motions = [load_motion(name, body) for name in JUDGED]
+    scores = muscle_scores(body, network, motions, held_out=before["held_out"])
+    kept = {name: before[name] for name in KEPT}
+    told = {"policy": config.policy, "control_steps": refined["refined"], "scores": refined["scores"]}
+    record = {**kept, "scores": scores, "refined": [*before.get("refined", []), told]}
+    save_muscle_network(SHIPPED, network, body, record, before["builds"])
+    print(muscle_table(scores))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(ShipConfig, description=__doc__))
