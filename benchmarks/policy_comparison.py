@@ -31,6 +31,7 @@ from musclegym.policies.train_config import TrainConfig, from_arguments
 from musclegym.policies.training_run import FILE, read_checkpoint
 
 TORQUE, MUSCLE = "--config walk_torque", "--config walk_muscle"
+UNAIDED = f"{TORQUE} --aids.assistance 0"
 SCRATCH = "--exploration 0.09 --quiet-exploration 0.035"
 """Noise of a policy that begins with nothing, which that of `walk_muscle` does not."""
 
@@ -53,10 +54,10 @@ STUDIES: dict[str, Variants] = {
         "shipped": [Stage(f"{TORQUE} --prior shipped")],
     },
     "aids": {
-        "none": [Stage(TORQUE)],
-        "assistance": [Stage(f"{TORQUE} --aids.assistance 0.5")],
-        "start phases": [Stage(f"{TORQUE} --aids.start-bins 20")],
-        "early termination": [Stage(f"{TORQUE} --aids.fall-drop 0.08 --aids.lost-distance 0.3")],
+        "none": [Stage(UNAIDED)],
+        "assistance": [Stage(TORQUE)],
+        "start phases": [Stage(f"{UNAIDED} --aids.start-bins 20")],
+        "early termination": [Stage(f"{UNAIDED} --aids.fall-drop 0.08 --aids.lost-distance 0.3")],
     },
     "actuation": {
         "muscle": [Stage(f"{MUSCLE} {SCRATCH}")],
