@@ -43,6 +43,12 @@ def main(config: CurvesConfig) -> None:
         points = [*curve[::EVERY], curve[-1]]
         settings = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         del settings["run"], settings["resume"]
+        for group, key in (
+            (settings, "config"),
+            (settings, "init"),
+            (settings["environment"], "muscle_weights"),
+        ):
+            group[key] = group[key] and Path(group[key]).name
         runs[name] = {
             "note": config.note,
             "environment": environment_record(),
