@@ -3,6 +3,8 @@
 import itertools
 import re
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,19 @@ def test_embedded_motions_are_called_the_same_wherever_they_lie():
     assert len(find_sources([])) == 20
     with pytest.raises(FileNotFoundError, match="is a folder, a file or an embedded motion"):
         find_sources(["wallk"])
+
+
+def test_a_folder_that_happens_to_have_an_embedded_name_hides_it_only_if_it_holds_motions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()  # such as the folder of a training
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert list(find_sources(["run"])) == ["embedded/humanoid3d_run.txt"]
+    (tmp_path / "run" / "mine.bvh").write_text("HIERARCHY")
+    with pytest.raises(ValueError, match=r"'run' is both here; name the folder by its whole path, .*run"):
+        find_sources(["run"])
+    assert list(find_sources([tmp_path / "run"])) == ["run/mine.bvh"]
 
 
 # --- Dividing

@@ -45,7 +45,7 @@ def find_sources(given: Sequence[str | Path]) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: if one is neither folder, file nor embedded name, or a folder holds no motion.
-        ValueError: if two different files get the same name.
+        ValueError: if two different files get the same name, or a folder with motions has an embedded one's.
     """
     embedded = embedded_files()
     found: dict[str, Path] = {}
@@ -63,15 +63,20 @@ def find_sources(given: Sequence[str | Path]) -> dict[str, Path]:
 def named_files(source: str | Path, embedded: dict[str, Path]) -> dict[str, Path]:
     """Return name -> file of what one folder, file or embedded name means."""
     path = Path(source)
+    if str(source) in embedded:
+        if path.is_dir() and any(map(looks_like_motion, path.rglob("*"))):
+            raise ValueError(
+                f"a source of motions is a folder or an embedded motion, but {str(source)!r} is both here; name "
+                f"the folder by its whole path, {path.resolve()}, or rename it"
+            )
+        file = embedded[str(source)]
+        return {f"{EMBEDDED}/{file.name}": file}
     if path.is_dir():
         path = path.resolve()
         return {f"{path.name}/{file.relative_to(path).as_posix()}": file for file in motions_in(path)}
     if path.is_file():
         path = path.resolve()
         return {f"{path.parent.name}/{path.name}": path}
-    if str(source) in embedded:
-        file = embedded[str(source)]
-        return {f"{EMBEDDED}/{file.name}": file}
     raise FileNotFoundError(
         f"a source of motions is a folder, a file or an embedded motion, but {str(source)!r} is none; check "
         f"the path, or use {', '.join(embedded)}"
