@@ -66,8 +66,8 @@ def named_files(source: str | Path, embedded: dict[str, Path]) -> dict[str, Path
     if str(source) in embedded:
         if path.is_dir() and any(map(looks_like_motion, path.rglob("*"))):
             raise ValueError(
-                f"a source of motions is a folder or an embedded motion, but {str(source)!r} is both here; name "
-                f"the folder by its whole path, {path.resolve()}, or rename it"
+                f"a source of motions is a folder or an embedded motion, but {str(source)!r} is both here; "
+                f"name the folder by its whole path, {path.resolve()}, or rename it"
             )
         file = embedded[str(source)]
         return {f"{EMBEDDED}/{file.name}": file}
