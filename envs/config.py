@@ -149,8 +149,8 @@ class HumanoidConfig:
     length_kp: float = 8.0
     """Excitation per fibre length, in optimal ones, beyond the wanted one under `muscle_length` [-]."""
     length_kd: float = 0.4
-    """Excitation per fibre velocity beyond the wanted one, likewise; zero actions follow the walk for 31
-    steps with these gains and for 28 with stable PD torques (`benchmarks/muscle_length.py`) [s]."""
+    """Excitation per fibre velocity beyond the wanted one, likewise; zero actions follow the walk for 32
+    steps with these gains and for 36 with stable PD torques (`benchmarks/muscle_length.py`) [s]."""
     muscles: MuscleConfig | Mapping[str, Any] | None = None
     """Physiology of the muscles, or its settings by name: `{"force_velocity": True}`."""
     history: int = 0
