@@ -3,7 +3,8 @@
 The joint torque is that of the actuators (stable PD or muscles) plus that of the passive joints, which is a
 damper and, beyond the joint limits, a stiff spring. Springs and dampers act at the end of the step,
 implicitly, so that stiff ones are stable on bodies as light as toes. The stable PD looks ahead over the time
-for which its torque is held, which in muscle-driven bodies is the time between two muscle updates. The
+for which its torque is held, which in muscle-driven bodies is the time between two muscle updates. Both
+expect the forces of the last physics step's contacts to go on: a foot that stands is not free to move. The
 force-velocity relation is a damper too, the stiffest of all: its present value acts, and the change of
 velocity over the step is resisted.
 """
