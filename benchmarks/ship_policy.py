@@ -42,6 +42,12 @@ class ShipConfig:
     recipe: str
     """How it was trained, as commands or in words."""
 
+    earlier_steps: int = 0
+    """Samples of the trainings that its own began from, which count as well."""
+
+    earlier_seconds: float = 0.0
+    """Time that they took [s]."""
+
     environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
         default_factory=EnvironmentConfig
     )
@@ -64,9 +70,11 @@ def ship(config: ShipConfig) -> dict[str, Any]:
     trained = read_manifest(policy_path(config.policy), MADE_BY)
     environment, _ = open_policy(config.policy, config.environment)
     policy = load_policy(config.policy, environment)
-    kept = {name: trained[name] for name in ("steps", "seconds", "seed", "prior")}
+    kept = {name: trained[name] for name in ("seed", "prior")}
     record = {
         **kept,
+        "steps": trained["steps"] + config.earlier_steps,
+        "seconds": trained["seconds"] + config.earlier_seconds,
         "environment_options": options_with_shipped_muscle_network(environment),
         "description": config.description,
         "recipe": config.recipe,
