@@ -32,8 +32,8 @@ from musclegym.policies.training_run import FILE, read_checkpoint
 
 TORQUE, MUSCLE = "--config walk_torque", "--config walk_muscle"
 UNAIDED = f"{TORQUE} --aids.assistance 0"
-SCRATCH = "--exploration 0.09 --quiet-exploration 0.035"
-"""Noise of a policy that begins with nothing, which that of `walk_muscle` does not."""
+SCRATCH = "--exploration 0.09 --quiet-exploration 0.035 --aids.assistance 0.5"
+"""Noise and springs of `walk_torque`, for policies that begin with nothing, unlike those of `walk_muscle`."""
 
 
 @dataclass(frozen=True)
