@@ -7,20 +7,19 @@ They are judged as `musclegym train-muscle` judges its own, on the ends of motio
 were refined on stands in their manifest.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 import musclegym
+from musclegym.manifest import read_manifest
 from musclegym.motion import load_motion
-from musclegym.muscle.network import load_muscle_network, save_muscle_network
+from musclegym.muscle.network import MADE_BY, load_muscle_network, save_muscle_network, shipped_weights
 from musclegym.policies.muscle_scores import muscle_scores, muscle_table
+from musclegym.policies.muscle_training import MuscleTrainingConfig
 
-SHIPPED = Path(musclegym.__file__).parent / "assets" / "weights" / "muscle_nn_human.safetensors"
 KEPT = ("motions", "held_out", "seed", "states", "steps", "final_loss")
-JUDGED = ("walk", "run")
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,14 @@ class ShipConfig:
 def main(config: ShipConfig) -> None:
     """Judge the weights and write them with their manifest."""
     body = musclegym.load_body("human")
-    network = load_muscle_network(body, config.weights)
-    before = json.loads(SHIPPED.with_suffix(".json").read_text(encoding="utf-8"))
-    refined = json.loads(config.weights.with_suffix(".json").read_text(encoding="utf-8"))
-    motions = [load_motion(name, body) for name in JUDGED]
+    network, shipped = load_muscle_network(body, config.weights), shipped_weights(body)
+    before, refined = read_manifest(shipped, MADE_BY), read_manifest(config.weights, MADE_BY)
+    motions = [load_motion(name, body) for name in MuscleTrainingConfig().judged]
     scores = muscle_scores(body, network, motions, held_out=before["held_out"])
     kept = {name: before[name] for name in KEPT}
     told = {"policy": config.policy, "control_steps": refined["refined"], "scores": refined["scores"]}
     record = {**kept, "scores": scores, "refined": [*before.get("refined", []), told]}
-    save_muscle_network(SHIPPED, network, body, record, before["builds"])
+    save_muscle_network(shipped, network, body, record, before["builds"])
     print(muscle_table(scores))
 
 

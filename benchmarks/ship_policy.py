@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import gymnasium as gym
 import tyro
 
 from musclegym.manifest import read_manifest
@@ -60,22 +59,19 @@ class ShipConfig:
     """Seeds."""
 
 
-def options_with_shipped_muscle_network(environment: gym.Env) -> dict[str, Any]:
-    """Return the options of an environment without weights of MuscleNN: it is measured with those shipped."""
-    return {name: value for name, value in options_of(environment).items() if name != "muscle_weights"}
-
-
 def ship(config: ShipConfig) -> dict[str, Any]:
     """Store a policy under its name, measure it, and write its card and results."""
     trained = read_manifest(policy_path(config.policy), MADE_BY)
     environment, _ = open_policy(config.policy, config.environment)
     policy = load_policy(config.policy, environment)
     kept = {name: trained[name] for name in ("seed", "prior")}
+    options = options_of(environment)
+    options.pop("muscle_weights", None)
     record = {
         **kept,
         "steps": trained["steps"] + config.earlier_steps,
         "seconds": trained["seconds"] + config.earlier_seconds,
-        "environment_options": options_with_shipped_muscle_network(environment),
+        "environment_options": options,
         "description": config.description,
         "recipe": config.recipe,
     }
