@@ -32,7 +32,7 @@ from musclegym.policies.training_run import FILE, read_checkpoint
 
 TORQUE, MUSCLE = "--config walk_torque", "--config walk_muscle"
 UNAIDED = f"{TORQUE} --aids.assistance 0"
-SCRATCH = "--exploration 0.09 --quiet-exploration 0.035 --aids.assistance 0.5"
+SCRATCH = "--exploration 0.075 --quiet-exploration 0.03 --aids.assistance 0.5"
 """Noise and springs of `walk_torque`, for policies that begin with nothing, unlike those of `walk_muscle`."""
 
 
