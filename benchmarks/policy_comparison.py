@@ -32,8 +32,8 @@ from musclegym.policies.training_run import FILE, read_checkpoint
 
 TORQUE, MUSCLE = "--config walk_torque", "--config walk_muscle"
 UNAIDED = f"{TORQUE} --aids.assistance 0"
-SCRATCH = "--exploration 0.075 --quiet-exploration 0.03 --aids.assistance 0.5"
-"""Noise and springs of `walk_torque`, for policies that begin with nothing, unlike those of `walk_muscle`."""
+SCRATCH = f"{TORQUE} --actuation muscle --physics-hz 480 --refine-steps 65536"
+"""Noise and springs of `walk_torque`, for muscles that begin with nothing, unlike those of `walk_muscle`."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ STUDIES: dict[str, Variants] = {
         "early termination": [Stage(f"{UNAIDED} --aids.fall-drop 0.08 --aids.lost-distance 0.3")],
     },
     "actuation": {
-        "muscle": [Stage(f"{MUSCLE} {SCRATCH}")],
+        "muscle": [Stage(SCRATCH)],
         "torque first": [Stage(TORQUE, 0.75), Stage(MUSCLE)],
     },
 }
