@@ -147,18 +147,28 @@ def checked_name(path: str | Path) -> Path:
     return path
 
 
-def start_run(folder: str | Path, config: Any, seed: int) -> Path:
+def start_run(folder: str | Path, config: Any, seed: int, *, goes_on: bool = False) -> Path:
     """Make a run's folder and record in it what is run, where and from which seed.
 
     Args:
-        folder: the run's folder; made where missing. A resumed run records its present settings.
+        folder: the run's folder; made where missing.
         config: the run's settings, a dataclass.
         seed: seed of all the run's random numbers.
+        goes_on: whether this is the run that the folder holds already, with its present settings.
 
     Returns:
         The folder, which now holds config.json and environment.json.
+
+    Raises:
+        FileExistsError: if a new run would replace the weights of another one.
     """
     folder = Path(folder)
+    weights = next(folder.glob("*.safetensors"), None)
+    if weights is not None and not goes_on:
+        raise FileExistsError(
+            f"a new run needs a folder without weights, but {folder} holds {weights.name} of another one; "
+            f"give it a folder of its own with --run, or go on with that one: --resume {folder}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", {**dataclasses.asdict(config), "seed": seed})
     write_json(folder / "environment.json", environment_record())

@@ -166,11 +166,12 @@ def train_muscle(config: MuscleTrainingConfig) -> dict[str, Any]:
     Raises:
         KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
         FileNotFoundError: if a file of the body or a motion is missing.
+        FileExistsError: if a new run's folder holds weights of another one.
         ValueError: if a setting breaks its rule, or a resumed run finds another body or other motions.
     """
     if config.resume is not None:
         config = read_settings(MuscleTrainingConfig, config.resume, "musclegym train-muscle")
-    folder = start_run(config.run, config, config.trainer.seed)
+    folder = start_run(config.run, config, config.trainer.seed, goes_on=config.resume is not None)
     body = config.body.load()
     torch.manual_seed(config.trainer.seed)
     model = build_network(body, config.hidden, config.sweeps)

@@ -66,12 +66,13 @@ def train(config: TrainConfig) -> dict[str, Any]:
     Raises:
         KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
         FileNotFoundError: if the prior, the policy to begin with or the run to resume is missing.
+        FileExistsError: if a new run's folder holds weights of another one.
         ValueError: if a setting is wrong or does not fit the others.
     """
     config = resumed(config) if config.resume is not None else config
     torch.set_num_threads(1)
     prepared = prepare(config)
-    folder = start_run(config.run, config, config.seed)
+    folder = start_run(config.run, config, config.seed, goes_on=config.resume is not None)
     workers = make_workers(prepared.options, config.workers, config.members, config.ppo.discount)
     try:
         learner = Learner(workers, config, prepared.encoder, prepared.exploration)

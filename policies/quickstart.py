@@ -96,7 +96,7 @@ def quickstart(config: QuickstartConfig) -> dict[str, Any]:
         ValueError: if the folder holds a quickstart with other settings.
     """
     check_settings(config)
-    folder = start_run(config.run, config, config.seed)
+    folder = start_run(config.run, config, config.seed, goes_on=True)
     stages: dict[str, tuple[str, Callable[[], Mapping[str, Any]]]] = {
         "motions": ("preparing the embedded motions", prepare_motions),
         "prior": ("pretraining MotionNN", lambda: pretrain_prior(config)),

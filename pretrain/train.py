@@ -37,6 +37,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
+        FileExistsError: if a new run's folder holds weights of another one.
         ValueError: if a resumed run finds other data.
     """
     config = settings_of(config)
@@ -47,7 +48,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
                 f"torchrun, but this is one of {members.size}; use the command, or processes=1"
             )
         if members.leads:
-            start_run(config.run, config, config.trainer.seed)
+            start_run(config.run, config, config.trainer.seed, goes_on=config.resume is not None)
         corpus = opened_in_turn(config, members)
         if config.resume is not None:
             check_data(config.run, corpus)

@@ -120,6 +120,18 @@ def test_run_folder_records_settings_seed_and_environment(tmp_path: Path):
     assert json.loads((folder / "environment.json").read_text()) == environment_record()
 
 
+def test_a_new_run_leaves_the_weights_of_another_one(tmp_path: Path):
+    start_run(tmp_path, Config(), seed=3)
+    start_run(tmp_path, Config(), seed=4)  # nothing was learned yet
+    (tmp_path / "policy.safetensors").write_bytes(b"learned")
+    before = sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir())
+    with pytest.raises(FileExistsError, match=rf"holds policy\.safetensors.*--resume {tmp_path}"):
+        start_run(tmp_path, Config(), seed=5)
+    assert before == sorted((file.name, file.read_bytes()) for file in tmp_path.iterdir())
+    start_run(tmp_path, Config(steps=20), seed=4, goes_on=True)
+    assert json.loads((tmp_path / "config.json").read_text())["steps"] == 20
+
+
 def test_environment_holds_versions_and_no_path():
     record = environment_record()
     assert record["versions"]["numpy"] == np.__version__

@@ -134,7 +134,7 @@ def test_training_begins_with_the_weights_of_another_run(tmp_path):
     for name, value in before.items():
         assert torch.allclose(value, after[name], atol=1e-9), name
     with pytest.raises(ValueError, match="a model begins with weights of its own size"):
-        pretrain(PretrainConfig(run=second, data=("walk",), init=first))
+        pretrain(PretrainConfig(run=tmp_path / "third", data=("walk",), init=first))
 
 
 def test_training_with_patience_stops_by_the_validation_split(tmp_path):
