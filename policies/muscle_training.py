@@ -19,6 +19,7 @@ from musclegym.motion import load_motion
 from musclegym.motion.motion import Motion
 from musclegym.motion.sources import find_sources
 from musclegym.muscle.network import (
+    SWEEPS,
     WEIGHTS,
     Array32,
     MuscleNN,
@@ -93,8 +94,8 @@ class MuscleTrainingConfig:
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers; MASS has 1024 512 512."""
 
-    sweeps: int = 6
-    """How often the network's proposal is settled when it is used."""
+    sweeps: int = SWEEPS
+    """Largest count of sweeps that settle the network's proposal when it is used."""
 
     batch: int = 256
     """States per optimiser step."""

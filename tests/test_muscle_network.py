@@ -128,6 +128,20 @@ def test_sweeps_never_make_it_worse_and_lead_to_the_oracle(tmp_path: Path):
     assert (before <= 1.001 * objective(oracle_activation(features, entries))).all()
 
 
+def test_sweeps_end_where_all_is_settled_row_by_row(human: Body):
+    features, entries = random_features(human, 5, 0, 10.0), muscle_entries(human)
+    settled, longer, alone = (np.zeros((5, human.n_muscles), dtype=np.float32) for _ in range(3))
+    settle(features, entries, 10_000, settled)
+    settle(features, entries, 20_000, longer)
+    for row in range(5):
+        settle(features[row : row + 1], entries, 10_000, alone[row : row + 1])
+    assert (settled == longer).all()
+    assert (settled == alone).all()
+    best = torque_error(features, entries, oracle_activation(features, entries))
+    left = torque_error(features, entries, settled) - best
+    assert np.sqrt((left**2).mean()) < 0.05 * 10.0
+
+
 @pytest.mark.parametrize("sweeps", [0, 4])
 def test_activations_lie_between_zero_and_one_whatever_is_asked(human: Body, sweeps: int):
     network = untrained(human, sweeps)
@@ -247,7 +261,7 @@ def test_body_without_muscles_and_impossible_shapes_are_refused(pendulum: Body, 
     skeleton, _ = write_two_bodies(tmp_path)
     with pytest.raises(ValueError, match=r"MuscleNN needs muscles, but body 'two' has none"):
         build_network(load_body(skeleton))
-    with pytest.raises(ValueError, match=re.escape("but are (0,) and 4; use e.g. (128, 128) and 4")):
+    with pytest.raises(ValueError, match=re.escape("but are (0,) and 64; use e.g. (128, 128) and 64")):
         build_network(pendulum, (0,))
     with pytest.raises(ValueError, match="held_out in"):
         MuscleTrainingConfig(held_out=1.0)

@@ -1,6 +1,6 @@
 """MuscleNN: muscle activations for a wanted joint torque, in a fraction of the time that the oracle takes.
 
-A network proposes activations from the pose's torque matrix and the wanted torque; a few sweeps then settle
+A network proposes activations from the pose's torque matrix and the wanted torque; sweeps then settle
 them: each muscle in turn takes the activation within [0, 1] that brings the torque nearest while the others
 keep theirs (projected coordinate descent; Wright 2015, Math Program 151:3-34). The torque matrix is sparse,
 so a sweep costs a fraction of the network. Without sweeps this is the network of MASS (Lee et al. 2019, ACM
@@ -32,6 +32,10 @@ SLOPE = 0.2
 """Slope of the leaky ReLU below zero, as in MASS [-]."""
 SWEEP_EFFORT = 1.0
 """Weight of squared activations beside the squared torque residual in the sweeps [N^2 m^2]."""
+SETTLED = 0.1
+"""Squared change of a muscle's torque in a sweep below which a state is settled; own choice [N^2 m^2]."""
+SWEEPS = 64
+"""Most sweeps by default; a recorded walk needs 8 on average, states in which muscles saturate all."""
 SMALLEST_COLUMN = 0.01
 """Added to a muscle's squared torque where it divides [N^2 m^2]."""
 LARGEST_ALIGNMENT = 2.0
@@ -102,28 +106,39 @@ def propose(layers: Layers, features: Array32) -> Array32:
 
 @njit(cache=True)
 def settle(features: Array32, entries: Entries, sweeps: int, activation: Array32) -> None:
-    """Improve activations (row, muscle) in place by sweeps to and fro over the muscles."""
+    """Improve activations (row, muscle) in place by sweeps to and fro over the muscles.
+
+    A row is settled when no muscle of a whole sweep changed its torque by more than the square root of
+    `SETTLED`, or after `sweeps` of them. Rows do not depend on each other.
+    """
     muscles, count = entries.start.size - 1, entries.dof.size
     effort = np.float32(SWEEP_EFFORT)
+    curvature = np.empty(muscles, dtype=np.float32)
     for row in range(features.shape[0] if sweeps else 0):
         matrix, current = features[row, :count], activation[row]
         residual = -features[row, count : features.shape[1] - muscles]
+        curvature[:] = effort
         for muscle in range(muscles):
             for entry in range(entries.start[muscle], entries.start[muscle + 1]):
                 residual[entries.dof[entry]] += current[muscle] * matrix[entry]
+                curvature[muscle] += matrix[entry] * matrix[entry]
         for sweep in range(sweeps):
+            largest = np.float32(0.0)
             for step in range(muscles):
                 muscle = step if sweep % 2 == 0 else muscles - 1 - step
-                slope, curvature = effort * current[muscle], effort
+                slope = effort * current[muscle]
                 for entry in range(entries.start[muscle], entries.start[muscle + 1]):
                     slope += residual[entries.dof[entry]] * matrix[entry]
-                    curvature += matrix[entry] * matrix[entry]
-                better = min(max(current[muscle] - slope / curvature, np.float32(0.0)), np.float32(1.0))
+                better = current[muscle] - slope / curvature[muscle]
+                better = min(max(better, np.float32(0.0)), np.float32(1.0))
                 change = better - current[muscle]
                 if change != 0.0:
                     current[muscle] = better
+                    largest = max(largest, change * change * curvature[muscle])
                     for entry in range(entries.start[muscle], entries.start[muscle + 1]):
                         residual[entries.dof[entry]] += change * matrix[entry]
+            if largest < SETTLED:
+                break
 
 
 class MuscleNN(nn.Module):
@@ -135,7 +150,7 @@ class MuscleNN(nn.Module):
     entry_muscle: Tensor
 
     def __init__(
-        self, entries: Entries, n_torques: int, hidden: Sequence[int] = (128, 128), sweeps: int = 4
+        self, entries: Entries, n_torques: int, hidden: Sequence[int] = (128, 128), sweeps: int = SWEEPS
     ) -> None:
         """Build an untrained network.
 
@@ -143,7 +158,7 @@ class MuscleNN(nn.Module):
             entries: where the torque matrix can differ from zero.
             n_torques: number of actuated DoFs.
             hidden: widths of the hidden layers; MASS has 1024, 512, 512.
-            sweeps: how often the network's proposal is settled; 0 leaves it as it is.
+            sweeps: largest count of those that settle the network's proposal; 0 leaves it as it is.
 
         Raises:
             ValueError: if a width is not positive or sweeps is negative.
@@ -152,7 +167,7 @@ class MuscleNN(nn.Module):
         if sweeps < 0 or any(width < 1 for width in hidden):
             raise ValueError(
                 f"hidden widths must be positive and sweeps not negative, but are {tuple(hidden)} and "
-                f"{sweeps}; use e.g. (128, 128) and 4"
+                f"{sweeps}; use e.g. (128, 128) and {SWEEPS}"
             )
         self.entries, self.n_torques, self.sweeps, self.hidden = entries, n_torques, sweeps, tuple(hidden)
         self.n_features, self.n_muscles = feature_count(entries, n_torques), entries.start.size - 1
@@ -222,7 +237,7 @@ class MuscleNN(nn.Module):
         )
 
 
-def build_network(body: Body, hidden: Sequence[int] = (128, 128), sweeps: int = 4) -> MuscleNN:
+def build_network(body: Body, hidden: Sequence[int] = (128, 128), sweeps: int = SWEEPS) -> MuscleNN:
     """Return an untrained network for a body; see `MuscleNN`.
 
     Raises:
