@@ -1,6 +1,6 @@
 """What a policy asks of muscles that they cannot make: its episodes with ever weaker reserve actuators.
 
-    python benchmarks/reserve.py run_torque [--json OUT]
+    python benchmarks/reserve.py run_torque --physics-hz 480 --env muscle_hz=480 [--json OUT]
 
 A policy, mostly one that learned with joint torques, moves the body by its muscles, and reserve actuators
 make what they miss up to a limit. Reported are control steps until it falls, and for the greatest limit what
@@ -8,9 +8,9 @@ each joint coordinate was asked for and missed, at the last muscle update of eve
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,6 +19,7 @@ import tyro
 
 from musclegym.envs.humanoid import MuscleHumanoidEnv
 from musclegym.manifest import environment_record, write_json
+from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.plain import load_plain
 from musclegym.policies.policy_file import policy_options, policy_path
 from musclegym.rotation import Array
@@ -37,6 +38,10 @@ class ReserveConfig:
     """Name of a shipped policy, its file or its run folder."""
     limits: tuple[float, ...] = (1000.0, 100.0, 60.0, 30.0, 15.0, 0.0)
     """Largest torques of the reserve actuators, the greatest first [N m]."""
+    environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=EnvironmentConfig
+    )
+    """Options that replace those it was trained with; actuation is "muscle" unless it says otherwise."""
     starts: int = 16
     """Phases of the motion to start from."""
     json: Path | None = None
@@ -45,7 +50,8 @@ class ReserveConfig:
 
 def measure(config: ReserveConfig, limit: float) -> tuple[list[int], Array, Array]:
     """Return the control steps of each start, and wanted and missed torques (step, dof - 6) [N m]."""
-    env = MuscleHumanoidEnv(**{**policy_options(config.policy), "actuation": "muscle"})
+    options = {**policy_options(config.policy), "actuation": "muscle", **config.environment.options()}
+    env = MuscleHumanoidEnv(**options)
     act, stage = load_plain(policy_path(config.policy)), env.actuator.stage
     env.set_reserve(limit)
     lengths, wanted, missed = [], [], []
@@ -65,7 +71,8 @@ def measure(config: ReserveConfig, limit: float) -> tuple[list[int], Array, Arra
 def main() -> None:
     """Measure and print every limit."""
     config = tyro.cli(ReserveConfig)
-    results: dict[str, Any] = {"policy": config.policy, "starts": config.starts, "limits": {}}
+    results: dict[str, Any] = {"policy": config.policy, "options": config.environment.options()}
+    results |= {"starts": config.starts, "limits": {}}
     names = MuscleHumanoidEnv(actuation="torque").body.dof_names[6:]
     print(f"{'reserve [N m]':>14} {'steps':>7} {'survived':>9} {'residual [N m]':>15}")
     for number, limit in enumerate(config.limits):
