@@ -10,7 +10,7 @@ each joint coordinate was asked for and missed, at the last muscle update of eve
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -20,14 +20,20 @@ import tyro
 from musclegym.envs.humanoid import MuscleHumanoidEnv
 from musclegym.manifest import environment_record, write_json
 from musclegym.policies.environment import EnvironmentConfig
-from musclegym.policies.plain import load_plain
-from musclegym.policies.policy_file import policy_options, policy_path
+from musclegym.policies.episodes import Start, open_policy, play
 from musclegym.rotation import Array
 
 WORST = 8
 """Joint coordinates in the table."""
-LONGEST = 300
-"""Control steps after which a start that has not fallen is given up."""
+
+
+class Outcome(NamedTuple):
+    """How an episode ended."""
+
+    steps: int
+    """Control steps of it."""
+    survived: bool
+    """Whether it reached the time limit."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +45,31 @@ class ReserveConfig:
     limits: tuple[float, ...] = (1000.0, 100.0, 60.0, 30.0, 15.0, 0.0)
     """Largest torques of the reserve actuators, the greatest first [N m]."""
     environment: Annotated[EnvironmentConfig, tyro.conf.OmitArgPrefixes] = field(
-        default_factory=EnvironmentConfig
+        default_factory=lambda: EnvironmentConfig(actuation="muscle")
     )
-    """Options that replace those it was trained with; actuation is "muscle" unless it says otherwise."""
+    """Options that replace those it was trained with."""
     starts: int = 16
     """Phases of the motion to start from."""
     json: Path | None = None
     """Where to write the result."""
 
 
-def measure(config: ReserveConfig, limit: float) -> tuple[list[int], Array, Array]:
-    """Return the control steps of each start, and wanted and missed torques (step, dof - 6) [N m]."""
-    options = {**policy_options(config.policy), "actuation": "muscle", **config.environment.options()}
-    env = MuscleHumanoidEnv(**options)
-    act, stage = load_plain(policy_path(config.policy)), env.actuator.stage
-    env.set_reserve(limit)
-    lengths, wanted, missed = [], [], []
-    for start in range(config.starts):
-        observation, _ = env.reset(seed=0, options={"phase": start / config.starts})
-        length, terminated = 0, False
-        while not terminated and length < LONGEST:
-            observation, _, terminated, _, _ = env.step(act(observation))
-            length += 1
+def measure(config: ReserveConfig, limit: float) -> tuple[list[Outcome], Array, Array]:
+    """Return how each start ended, and wanted and missed torques (step, dof - 6) [N m]."""
+    environment, actor = open_policy(config.policy, config.environment)
+    bare: Any = environment.unwrapped
+    bare.set_reserve(limit)
+    stage = bare.actuator.stage
+    outcomes, wanted, missed = [], [], []
+    for number in range(config.starts):
+        steps, terminated = 0, False
+        for info in play(environment, actor, Start(number / config.starts, 0)):
+            steps, terminated = steps + 1, info["terminated"]
             wanted.append(stage.wanted[6:].copy())
             missed.append(stage.wanted[6:] - stage.activity.made[6:])
-        lengths.append(length)
-    env.close()
-    return lengths, np.array(wanted), np.array(missed)
+        outcomes.append(Outcome(steps, not terminated))
+    environment.close()
+    return outcomes, np.array(wanted), np.array(missed)
 
 
 def main() -> None:
@@ -76,10 +80,10 @@ def main() -> None:
     names = MuscleHumanoidEnv(actuation="torque").body.dof_names[6:]
     print(f"{'reserve [N m]':>14} {'steps':>7} {'survived':>9} {'residual [N m]':>15}")
     for number, limit in enumerate(config.limits):
-        lengths, wanted, missed = measure(config, limit)
+        outcomes, wanted, missed = measure(config, limit)
         row = results["limits"][f"{limit:g}"] = {
-            "steps": float(np.mean(lengths)),
-            "survived": float(np.mean([length == LONGEST for length in lengths])),
+            "steps": float(np.mean([outcome.steps for outcome in outcomes])),
+            "survived": float(np.mean([outcome.survived for outcome in outcomes])),
             "residual": float(np.sqrt(np.mean(missed**2))),
             "wanted": float(np.sqrt(np.mean(wanted**2))),
         }

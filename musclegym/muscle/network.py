@@ -35,7 +35,7 @@ SWEEP_EFFORT = 1.0
 SETTLED = 0.1
 """Squared change of a muscle's torque in a sweep below which a state is settled; own choice [N^2 m^2]."""
 SWEEPS = 64
-"""Most sweeps by default; a recorded walk needs 8 on average, states in which muscles saturate all."""
+"""Most sweeps by default; states in which muscles saturate may take all of them."""
 SMALLEST_COLUMN = 0.01
 """Added to a muscle's squared torque where it divides [N^2 m^2]."""
 LARGEST_ALIGNMENT = 2.0
