@@ -7,13 +7,15 @@
 Every `--every` samples the policy is evaluated without noise and without aids. Reported are the curves of all
 trainings, and by variant their means with 95 % intervals over the seeds (Student's t). All state lies in OUT:
 the same command goes on after it was stopped or killed, at any moment and on any day. It takes one seed after
-the other, each with all variants, so that what is there is balanced.
+the other, each with all variants, so that what is there is balanced. Trainings that are whole in the file of
+--json are not repeated, wherever they were made.
 """
 
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +25,7 @@ import tyro
 from scipy.stats import t as student
 
 from musclegym.charts import line_chart, standalone
-from musclegym.manifest import environment_record, write_json
+from musclegym.manifest import environment_record, plain, write_json
 from musclegym.policies.environment import EnvironmentConfig
 from musclegym.policies.evaluate import EvaluateConfig, evaluate
 from musclegym.policies.ppo import train
@@ -93,7 +95,7 @@ class ComparisonConfig:
     only: tuple[str, ...] = ()
     """Variants to train; all if none is named."""
     json: Path | None = None
-    """File that also receives the results."""
+    """File that also receives the results, and whose whole trainings are kept."""
     picture: Path | None = None
     """SVG file that also receives the chart."""
 
@@ -120,6 +122,31 @@ class ComparisonConfig:
         """Of the study."""
         return self.out / self.study
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the curves depend on, besides their seeds."""
+        names = ("study", "samples", "every", "episodes", "options", "variants")
+        return plain({"judged_in": JUDGED[self.study], **{name: getattr(self, name) for name in names}})
+
+    @cached_property
+    def kept(self) -> Mapping[str, Any]:
+        """Results in the file of `json` as they were at first.
+
+        Raises:
+            ValueError: if they were made otherwise.
+        """
+        if self.json is None or not self.json.is_file():
+            return {"curves": {}}
+        result = json.loads(self.json.read_text(encoding="utf-8"))
+        made = result["settings"]
+        for name, value in self.record.items():
+            if made[name] != value:
+                raise ValueError(
+                    f"results that are gone on with must be made alike, but in {self.json} {name} is "
+                    f"{made[name]!r}, and here it is {value!r}; give it as it is there, or another file"
+                )
+        return result
+
 
 @dataclass(frozen=True)
 class Run:
@@ -138,7 +165,10 @@ class Run:
     def points(self) -> list[dict[str, float]]:
         """What was measured so far, in the order of the samples."""
         file = self.folder / "points.json"
-        return json.loads(file.read_text(encoding="utf-8"))["points"] if file.is_file() else []
+        if file.is_file():
+            return json.loads(file.read_text(encoding="utf-8"))["points"]
+        kept = self.config.kept["curves"].get(self.variant, {}).get(str(self.seed), [])
+        return kept if len(kept) == len([*self.targets()]) else []
 
     def targets(self) -> Iterator[tuple[int, int]]:
         """Give the stage, and the samples of the whole training so far, at each evaluation."""
@@ -205,8 +235,8 @@ def compare(config: ComparisonConfig) -> dict[str, Any]:
         for name in names:
             for point in Run(config, name, seed).go_on():
                 print(f"{name:>18} seed {seed}: {line_of(point)}", flush=True)
-                write_results(config, names)
-    return write_results(config, names)
+                write_results(config)
+    return write_results(config)
 
 
 def line_of(point: Mapping[str, float]) -> str:
@@ -214,18 +244,13 @@ def line_of(point: Mapping[str, float]) -> str:
     return " ".join(f"{key} {value:.4g}" for key, value in point.items() if value is not None)
 
 
-def write_results(config: ComparisonConfig, names: Sequence[str]) -> dict[str, Any]:
+def write_results(config: ComparisonConfig) -> dict[str, Any]:
     """Write and return what is there: all curves, and the means over the seeds by variant."""
     curves = {
-        name: {str(seed): Run(config, name, seed).points for seed in range(config.seeds)} for name in names
+        name: {str(seed): Run(config, name, seed).points for seed in range(config.seeds)}
+        for name in config.variants
     }
-    settings: dict[str, Any] = {
-        "study": config.study,
-        "judged_in": JUDGED[config.study],
-        "options": config.options,
-    }
-    settings |= {name: getattr(config, name) for name in ("samples", "seeds", "every", "episodes", "workers")}
-    settings["variants"] = {name: list(config.variants[name]) for name in names}
+    settings = {**config.record, "seeds": config.seeds, "workers": config.workers}
     means = {name: means_of([*runs.values()]) for name, runs in curves.items()}
     result = {"settings": settings, "means": means, "curves": curves, "environment": environment_record()}
     picture = standalone(chart(means))
@@ -280,6 +305,8 @@ def main() -> None:
     torch.set_num_threads(1)
     result = compare(tyro.cli(ComparisonConfig, description=__doc__))
     for name, rows in result["means"].items():
+        if not rows:
+            continue
         row = rows[-1]
         print(f"{name:>18} after {row['samples']} samples, {row['seeds']} seeds:")
         for measure in MEASURES:

@@ -428,7 +428,12 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.aids.lost_distance)
 
     def _phase(self) -> Info:
-        return {} if self.reference is None else {"phase": self.reference.phase(self.time)}
+        if self.reference is None:
+            return {}
+        return {
+            "phase": self.reference.phase(self.time),
+            "start_phase": self.reference.phase(self._start_time),
+        }
 
 
 def start_phase(options: Info, motion: Motion | None) -> float | None:

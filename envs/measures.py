@@ -15,6 +15,7 @@ INFO = {
     "reward_terms": "weighted reward terms by name; the reward is their sum",
     "diverged": "whether a number of the physics stopped being finite, which ends the episode",
     "phase": "where the motion is in its cycle, in [0, 1), if there is a motion [-]",
+    "start_phase": "where it was when the episode began [-]",
     "joint_error": "mean distance of the joints from the motion's, relative to the root, if there is one [m]",
     "global_joint_error": "likewise in the world, from the motion as it is carried along each cycle [m]",
     "speed_error": "speed of the root over the ground, less the motion's [m/s]",

@@ -18,10 +18,8 @@ from musclegym.policies.adapter import LastStep
 from musclegym.policies.rollout_numbers import RECENT
 from musclegym.rotation import Array
 
-MEMORY = 0.98
-"""Share of the counts of falls and visits that is kept from one rollout to the next; own choice."""
-LEAD = 2
-"""Bins before that of a fall whose weights it raises too, so that episodes begin ahead of it; own choice."""
+MEMORY = 0.95
+"""Share of the counts of episodes and falls that is kept from one rollout to the next; own choice."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class AidsConfig:
     """How much assistance and reserve grow or fade after a rollout, as a share of that at the beginning."""
 
     start_bins: int = 0
-    """Equal bins of the motion whose weights as start phases follow the falls in them; 0 draws evenly."""
+    """Equal bins of the motion whose weights as start phases follow the falls from them; 0 draws evenly."""
 
     start_floor: float = 0.3
     """Share of episodes that start anywhere, evenly."""
@@ -154,21 +152,20 @@ class Fading:
 
 
 class StartPhases:
-    """Starts episodes more often ahead of the phases in which they end by a fall."""
+    """Starts episodes more often in the phases from which more of them end by a fall."""
 
     def __init__(self, config: AidsConfig) -> None:
         """Begin with even weights."""
         self.floor = config.start_floor
-        self.visits, self.falls = np.ones(config.start_bins), np.zeros(config.start_bins)
+        self.ended, self.falls = np.zeros(config.start_bins), np.zeros(config.start_bins)
 
     def observe(self, step: LastStep) -> None:
-        """Count which phases the members pass and in which they fall."""
+        """Count where the episodes had begun that end, and those of them that end by a fall."""
         dones = step.terminated | step.truncated
-        self._count(self.visits, step.infos["phase"][~dones])
         if dones.any():
-            last = step.infos["final_info"]["phase"]
-            self._count(self.visits, last[dones])
-            self._count(self.falls, last[step.terminated])
+            begun = step.infos["final_info"]["start_phase"]
+            self._count(self.ended, begun[dones])
+            self._count(self.falls, begun[step.terminated])
 
     def _count(self, bins: Array, phases: Array) -> None:
         index = np.minimum((phases * bins.size).astype(np.int64), bins.size - 1)
@@ -176,18 +173,14 @@ class StartPhases:
 
     def update(self, coverage: float | None, progress: float) -> None:
         """Forget a little."""
-        self.visits *= MEMORY
+        self.ended *= MEMORY
         self.falls *= MEMORY
 
     @property
     def weights(self) -> Array:
-        """Weights (bin,) of start phases, which sum to 1."""
-        count = self.visits.size
-        rate = self.falls / np.maximum(self.visits, 1.0)
-        ahead = sum((np.roll(rate, -back) for back in range(LEAD + 1)), np.zeros(count))
-        if not ahead.sum() > 0.0:
-            return np.full(count, 1.0 / count)
-        return self.floor / count + (1.0 - self.floor) * ahead / ahead.sum()
+        """Weights (bin,) of start phases, which sum to 1; each bin counts one more fall than it had."""
+        rate = (self.falls + 1.0) / (self.ended + 1.0)
+        return self.floor / rate.size + (1.0 - self.floor) * rate / rate.sum()
 
     def apply(self, workers: VecEnv) -> None:
         """Set the weights of all members."""
@@ -195,15 +188,15 @@ class StartPhases:
 
     def numbers(self) -> dict[str, float]:
         """Return how much likelier than evenly the likeliest bin is."""
-        return {"start_phase_peak": float(self.weights.max() * self.visits.size)}
+        return {"start_phase_peak": float(self.weights.max() * self.ended.size)}
 
     def state(self) -> dict[str, list[float]]:
         """Return the counts."""
-        return {"visits": self.visits.tolist(), "falls": self.falls.tolist()}
+        return {"ended": self.ended.tolist(), "falls": self.falls.tolist()}
 
     def restore(self, state: Mapping[str, Sequence[float]]) -> None:
         """Take the counts."""
-        self.visits, self.falls = np.array(state["visits"]), np.array(state["falls"])
+        self.ended, self.falls = np.array(state["ended"]), np.array(state["falls"])
 
 
 class Limits:

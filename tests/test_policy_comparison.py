@@ -83,6 +83,16 @@ def test_a_comparison_goes_on_where_it_was_and_repeats_nothing(study: Any, tmp_p
     assert first != {**last, "samples": 32}
 
 
+def test_trainings_that_are_whole_in_the_results_are_not_repeated(study: Any, tmp_path: Path):
+    out = tmp_path / "out.json"
+    first = study.compare(settings(study, tmp_path / "first", json=out))
+    again = study.compare(settings(study, tmp_path / "second", json=out))
+    assert again["curves"] == first["curves"]
+    assert not (tmp_path / "second" / "prior" / "none").exists()
+    with pytest.raises(ValueError, match="samples is 64, and here it is 96"):
+        study.compare(settings(study, tmp_path / "second", json=out, samples=96))
+
+
 def test_stages_hand_their_policy_on(study: Any, tmp_path: Path):
     config = study.ComparisonConfig(
         "actuation", tmp_path, samples=96, every=96, seeds=1, episodes=1, workers=1, options=SMALL

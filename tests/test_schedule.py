@@ -19,13 +19,14 @@ from musclegym.policies.schedule import (
 from tests.vectors import MEMBERS, make, random_actions
 
 
-def step_of(phases: list[float], terminated: list[bool], truncated: list[bool] | None = None) -> LastStep:
-    """Return a step of members in these phases; those that end start anew at phase 0.5."""
-    ends = np.array(terminated), np.array(truncated or [False] * len(phases))
-    over, phase = ends[0] | ends[1], np.array(phases)
-    infos: dict[str, Any] = {"phase": np.where(over, 0.5, phase), "_phase": np.ones(len(phases), dtype=bool)}
+def step_of(starts: list[float], terminated: list[bool], truncated: list[bool] | None = None) -> LastStep:
+    """Return a step of members that began in these phases; those that end start anew at phase 0.5."""
+    ends = np.array(terminated), np.array(truncated or [False] * len(starts))
+    over, start, everywhere = ends[0] | ends[1], np.array(starts), np.ones(len(starts), dtype=bool)
+    infos: dict[str, Any] = {"start_phase": np.where(over, 0.5, start), "_start_phase": everywhere}
     if over.any():
-        infos |= {"final_info": {"phase": np.where(over, phase, 0.0), "_phase": over}, "_final_info": over}
+        last = {"start_phase": np.where(over, start, 0.0), "_start_phase": over}
+        infos |= {"final_info": last, "_final_info": over}
     return LastStep(infos, *ends)
 
 
@@ -44,17 +45,28 @@ def test_assistance_shrinks_while_episodes_last_and_grows_back_where_they_do_not
     assert strengths == pytest.approx([50.0, 50.0, 30.0, 10.0, 0.0, 0.0, 20.0, 40.0, 50.0, 50.0])
 
 
-def test_episodes_start_more_often_ahead_of_where_they_end_by_a_fall():
-    aid = StartPhases(AidsConfig(start_bins=10, start_floor=0.3))
-    assert aid.weights.tolist() == pytest.approx([0.1] * 10)
-    aid.observe(step_of([0.55, 0.05, 0.15], [True, False, False]))
-    # One fall in bin 5 raises bins 3 to 5 alike; a floor of 0.3 is shared by all ten.
-    wanted = [0.03] * 10
-    wanted[3:6] = [0.03 + 0.7 / 3.0] * 3
+def test_episodes_start_more_often_where_more_of_them_end_by_a_fall():
+    aid = StartPhases(AidsConfig(start_bins=4, start_floor=0.2))
+    assert aid.weights.tolist() == pytest.approx([0.25] * 4)
+    for _ in range(3):
+        aid.observe(step_of([0.3, 0.6, 0.1], [True, False, False], [False, True, False]))
+    # Three of three fall from bin 1, none of three from bin 2, and nothing is known of bins 0 and 3:
+    # rates of 1, 1, 1/4 and 1 beside a floor of 0.2 that all share.
+    wanted = [0.05 + 0.8 * rate / 3.25 for rate in (1.0, 1.0, 0.25, 1.0)]
     assert aid.weights.tolist() == pytest.approx(wanted)
-    aid.observe(step_of([0.85, 0.05, 0.15], [False, False, False], [True, False, False]))
-    assert aid.weights.tolist() == pytest.approx(wanted)  # a truncation is no fall
-    assert aid.falls.sum() == 1.0
+    aid.observe(step_of([0.0, 0.99, 0.3], [False] * 3, [True, True, False]))
+    rates = (0.5, 1.0, 0.25, 0.5)
+    assert aid.weights.tolist() == pytest.approx([0.05 + 0.8 * rate / 2.25 for rate in rates])
+
+
+def test_infos_tell_where_an_episode_began():
+    environment = gym.make("MuscleHumanoid-v0", actuation="torque")
+    _, info = environment.reset(seed=0, options={"phase": 0.75})
+    assert info["start_phase"] == info["phase"] == pytest.approx(0.75)
+    *_, info = environment.step(np.zeros(environment.action_space.shape or (), dtype=np.float32))
+    assert info["start_phase"] == pytest.approx(0.75)
+    assert info["phase"] > 0.76
+    environment.close()
 
 
 def test_limits_move_to_the_environments_own_over_their_share_of_the_schedule():
@@ -162,7 +174,7 @@ def test_means_count_the_last_info_of_an_episode_and_not_the_start_of_the_next()
     numbers.add(step_of([0.1, 0.2], [False, False]))
     numbers.add(step_of([0.3, 0.4], [True, False]))
     means = numbers.take()
-    assert means["info/phase"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.4) / 4)
+    assert means["info/start_phase"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.4) / 4)
     assert (means["episode_steps"], means["coverage"]) == (2.0, pytest.approx(0.2))
     numbers.add(step_of([0.5, 0.6], [False, False], [False, True]))
     assert numbers.take()["info/phase"] == pytest.approx(0.55)
