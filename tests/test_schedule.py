@@ -177,7 +177,7 @@ def test_means_count_the_last_info_of_an_episode_and_not_the_start_of_the_next()
     assert means["info/start_phase"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.4) / 4)
     assert (means["episode_steps"], means["coverage"]) == (2.0, pytest.approx(0.2))
     numbers.add(step_of([0.5, 0.6], [False, False], [False, True]))
-    assert numbers.take()["info/phase"] == pytest.approx(0.55)
+    assert numbers.take()["info/start_phase"] == pytest.approx(0.55)
     assert numbers.recent[-1] == (3.0, 1.0)  # an episode that was truncated covers all there was
 
 
