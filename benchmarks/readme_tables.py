@@ -222,7 +222,7 @@ def quickstart(result: dict[str, Any]) -> str:
 
 
 def policies(*results: dict[str, Any]) -> str:
-    """Return a table of the shipped policies' measures, and one of the pushes that they survive."""
+    """Return a table of the policies' measures, and one of the pushes that they survive."""
     tables = [policy_table(results, POLICY_COLUMNS)]
     pushed = [result for result in results if result.get("pushes")]
     if pushed:
@@ -241,7 +241,7 @@ def policy_table(results: Sequence[dict[str, Any]], columns: dict[str, tuple[str
             low, high = (factor * (math.nan if end is None else end) for end in ends)
             known = f"{factor * (mean or 0.0):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
             cells.append("-" if mean is None else known)
-        rows.append([f"`{result['policy']}`", *cells])
+        rows.append([f"`{Path(result['policy']).name}`", *cells])
     return markdown(["policy", *(title for title, _, _ in columns.values())], rows)
 
 
