@@ -340,7 +340,8 @@ def test_saved_prior_predicts_the_same_and_refuses_another_body(tmp_path, sizes)
     save_prior(path, model, BODY, {"seed": 3})
     window = windows_of(swinging(10), 6).float()
     loaded = load_prior(path, BODY)
-    assert torch.equal(following(loaded, window), following(model, window))
+    # Some processors multiply matrices in another order where gradients are wanted.
+    assert torch.equal(following(loaded, window), following(model.requires_grad_(False), window))
     assert load_prior(tmp_path).config == sizes
     assert json.loads(path.with_suffix(".json").read_text())["seed"] == 3
     taller = load_body("human", height=2.0)
