@@ -7,7 +7,8 @@
 Every `--every` samples the policy is evaluated without noise and without aids. Reported are the curves of all
 trainings, and by variant their means with 95 % intervals over the seeds (Student's t). All state lies in OUT:
 the same command goes on after it was stopped or killed, at any moment and on any day. It takes one seed after
-the other, each with all variants, so that what is there is balanced. Trainings that are whole in the file of
+the other, each with all variants, so that what is there is balanced. Commands that run at once share the
+trainings among them: with --workers 1, start one for each core. Trainings that are whole in the file of
 --json are not repeated, wherever they were made.
 """
 
@@ -22,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
+from filelock import FileLock, Timeout
 from scipy.stats import t as student
 
 from musclegym.charts import line_chart, standalone
@@ -168,21 +170,33 @@ class Run:
         if file.is_file():
             return json.loads(file.read_text(encoding="utf-8"))["points"]
         kept = self.config.kept["curves"].get(self.variant, {}).get(str(self.seed), [])
-        return kept if len(kept) == len([*self.targets()]) else []
+        return kept if len(kept) == len(self.targets) else []
 
-    def targets(self) -> Iterator[tuple[int, int]]:
-        """Give the stage, and the samples of the whole training so far, at each evaluation."""
-        begin = 0
+    @cached_property
+    def targets(self) -> list[tuple[int, int]]:
+        """Stage, and samples of the whole training so far, at each evaluation."""
+        begin, targets = 0, []
         for number, stage in enumerate(self.config.variants[self.variant]):
             end = round(stage.until * self.config.samples)
-            yield from ((number, at) for at in range(begin + self.config.every, end, self.config.every))
-            yield number, end
+            ends = (*range(begin + self.config.every, end, self.config.every), end)
+            targets += [(number, at) for at in ends]
             begin = end
+        return targets
+
+    @property
+    def whole(self) -> bool:
+        """Whether every evaluation is there."""
+        return len(self.points) >= len(self.targets)
+
+    @property
+    def lock(self) -> FileLock:
+        """What the process holds that trains it."""
+        return FileLock(self.folder.with_suffix(".lock"), blocking=False)
 
     def go_on(self) -> Iterator[dict[str, float]]:
         """Train to each evaluation that is still missing, and give what it says."""
         points = self.points
-        for stage, target in list(self.targets())[len(points) :]:
+        for stage, target in self.targets[len(points) :]:
             reached = self.trained(stage, target)
             points.append(self.measured(stage, target, reached))
             write_json(self.folder / "points.json", {"points": points})
@@ -229,12 +243,22 @@ class Run:
 
 
 def compare(config: ComparisonConfig) -> dict[str, Any]:
-    """Train and evaluate what is missing, and return the results; they are written after every evaluation."""
+    """Train and evaluate what is missing and no other process is at; return the results so far.
+
+    They are written after every evaluation.
+    """
     names = [name for name in config.variants if not config.only or name in config.only]
-    for seed in range(config.seeds):
-        for name in names:
-            for point in Run(config, name, seed).go_on():
-                print(f"{name:>18} seed {seed}: {line_of(point)}", flush=True)
+    for run in (Run(config, name, seed) for seed in range(config.seeds) for name in names):
+        if run.whole:
+            continue
+        run.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = run.lock.acquire()
+        except Timeout:
+            continue
+        with lock:
+            for point in run.go_on():
+                print(f"{run.variant:>18} seed {run.seed}: {line_of(point)}", flush=True)
                 write_results(config)
     return write_results(config)
 
@@ -246,6 +270,13 @@ def line_of(point: Mapping[str, float]) -> str:
 
 def write_results(config: ComparisonConfig) -> dict[str, Any]:
     """Write and return what is there: all curves, and the means over the seeds by variant."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(config.folder / "results.lock"):
+        return results_written(config)
+
+
+def results_written(config: ComparisonConfig) -> dict[str, Any]:
+    """Write and return what is there, as the only process that does."""
     curves = {
         name: {str(seed): Run(config, name, seed).points for seed in range(config.seeds)}
         for name in config.variants

@@ -39,7 +39,7 @@ def test_every_variant_is_a_command_that_is_understood(study: Any):
 
 def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Path):
     config = study.ComparisonConfig("actuation", tmp_path, samples=1000, every=300)
-    once, first = ([*study.Run(config, name, 0).targets()] for name in ("muscle", "torque first"))
+    once, first = (study.Run(config, name, 0).targets for name in ("muscle", "torque first"))
     assert once == [(0, 300), (0, 600), (0, 900), (0, 1000)]
     assert first == [(0, 300), (0, 600), (0, 750), (1, 1000)]
 
@@ -93,12 +93,23 @@ def test_trainings_that_are_whole_in_the_results_are_not_repeated(study: Any, tm
         study.compare(settings(study, tmp_path / "second", json=out, samples=96))
 
 
+def test_trainings_that_another_process_is_at_are_left_to_it(study: Any, tmp_path: Path):
+    config = settings(study, tmp_path, only=("none", "random"))
+    taken = study.Run(config, "none", 0)
+    taken.folder.parent.mkdir(parents=True)
+    with taken.lock:
+        result = study.compare(config)
+    assert not taken.folder.exists()
+    assert [len(result["curves"][name]["0"]) for name in ("none", "random")] == [0, 2]
+    assert [len(study.compare(config)["curves"][name]["0"]) for name in ("none", "random")] == [2, 2]
+
+
 def test_stages_hand_their_policy_on(study: Any, tmp_path: Path):
     config = study.ComparisonConfig(
         "actuation", tmp_path, samples=96, every=96, seeds=1, episodes=1, workers=1, options=SMALL
     )
     run = study.Run(config, "torque first", 0)
-    (stage, target), *_ = run.targets()
+    (stage, target), *_ = run.targets
     run.trained(stage, target)
     second = run.settings(1, 24)
     assert second.init == run.folder / "stage0"
