@@ -71,6 +71,20 @@ STUDIES: dict[str, Variants] = {
 """Study -> variant -> its stages, of which each begins with the policy of the one before."""
 JUDGED = {"prior": "torque", "aids": "torque", "actuation": "muscle"}
 """Actuation in which all policies of a study are evaluated."""
+OF_A_TRAINING = (
+    "run",
+    "config",
+    "resume",
+    "init",
+    "steps",
+    "minutes",
+    "schedule_steps",
+    "seed",
+    "workers",
+    "checkpoint_steps",
+    "evaluate_minutes",
+)
+"""Settings of `musclegym train` that this script chooses itself, or that name a file whose values count."""
 MEASURES = ("coverage", "success", "episode_steps", "joint_error_mm", "reward")
 
 
@@ -124,11 +138,16 @@ class ComparisonConfig:
         """Of the study."""
         return self.out / self.study
 
-    @property
+    @cached_property
     def record(self) -> dict[str, Any]:
         """What the curves depend on, besides their seeds."""
-        names = ("study", "samples", "every", "episodes", "options", "variants")
-        return plain({"judged_in": JUDGED[self.study], **{name: getattr(self, name) for name in names}})
+        names = ("study", "samples", "every", "episodes", "options")
+        trained = {
+            name: [{"until": stage.until, **settings_of(stage, self.options)} for stage in stages]
+            for name, stages in self.variants.items()
+        }
+        made = {"judged_in": JUDGED[self.study], **{name: getattr(self, name) for name in names}}
+        return plain({**made, "variants": trained})
 
     @cached_property
     def kept(self) -> Mapping[str, Any]:
@@ -140,14 +159,39 @@ class ComparisonConfig:
         if self.json is None or not self.json.is_file():
             return {"curves": {}}
         result = json.loads(self.json.read_text(encoding="utf-8"))
-        made = result["settings"]
-        for name, value in self.record.items():
-            if made[name] != value:
+        made = dotted({name: result["settings"].get(name) for name in self.record})
+        given = dotted(self.record)
+        for name in {**made, **given}:
+            if made.get(name) != given.get(name):
                 raise ValueError(
                     f"results that are gone on with must be made alike, but in {self.json} {name} is "
-                    f"{made[name]!r}, and here it is {value!r}; give it as it is there, or another file"
+                    f"{made.get(name)!r}, and here it is {given.get(name)!r}; give it as it is there, or "
+                    "another file"
                 )
         return result
+
+    @property
+    def all_seeds(self) -> range:
+        """Those to train, and those in the file of `json`."""
+        kept = [int(seed) for runs in self.kept["curves"].values() for seed in runs]
+        return range(max(self.seeds, *(seed + 1 for seed in kept), 0))
+
+
+def settings_of(stage: Stage, options: str) -> dict[str, Any]:
+    """Return what a stage is trained with, besides what differs between its trainings."""
+    settings = plain(from_arguments([*shlex.split(stage.options), *shlex.split(options)]))
+    return {name: value for name, value in settings.items() if name not in OF_A_TRAINING}
+
+
+def dotted(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a record of records by their names, which say where they are: "ppo.clip"."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, list):
+            value = {str(place): item for place, item in enumerate(value)}
+        below = dotted(value) if isinstance(value, Mapping) else {"": value}
+        flat |= {f"{name}.{rest}".removesuffix("."): item for rest, item in below.items()}
+    return flat
 
 
 @dataclass(frozen=True)
@@ -278,10 +322,10 @@ def write_results(config: ComparisonConfig) -> dict[str, Any]:
 def results_written(config: ComparisonConfig) -> dict[str, Any]:
     """Write and return what is there, as the only process that does."""
     curves = {
-        name: {str(seed): Run(config, name, seed).points for seed in range(config.seeds)}
+        name: {str(seed): Run(config, name, seed).points for seed in config.all_seeds}
         for name in config.variants
     }
-    settings = {**config.record, "seeds": config.seeds, "workers": config.workers}
+    settings = {**config.record, "seeds": len(config.all_seeds), "workers": config.workers}
     means = {name: means_of([*runs.values()]) for name, runs in curves.items()}
     result = {"settings": settings, "means": means, "curves": curves, "environment": environment_record()}
     picture = standalone(chart(means))

@@ -15,6 +15,7 @@ insert.
 import csv
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from importlib.resources import files
 from itertools import groupby
 
@@ -60,18 +61,33 @@ def load_human(
     check("height", height, HEIGHT_RANGE, "m")
     check("mass", mass, MASS_RANGE, "kg")
     check("strength", strength, STRENGTH_RANGE, "times the published strength")
+    skeleton, published = published_human(height, mass)
+    fibre, tendon = fitted_lengths(height)
+    fitted = replace(
+        published, optimal_fibre_length=np.repeat(fibre, 2), tendon_slack_length=np.repeat(tendon, 2)
+    )
+    return skeleton, fitted.with_strength(strength * force_scale(height, mass))
+
+
+def published_human(height: float, mass: float) -> tuple[Skeleton, MuscleSet]:
+    """Return skeleton and muscles as the tables have them, with tendons still to be fitted."""
     rows = both_sides(read_table("segments"))
     skeleton = build_skeleton(rows, height, mass)
     length = {row["body"]: float(row["length"]) * height for row in rows}
-    published = build_muscles(skeleton, length, height)
+    return skeleton, build_muscles(skeleton, length, height)
+
+
+@lru_cache(maxsize=64)
+def fitted_lengths(height: float) -> tuple[Array, Array]:
+    """Return optimal fibre and tendon slack lengths of the right side's muscles [m].
+
+    They depend on stature alone. Measuring the paths in thousands of poses takes longer than all else of a
+    body, so it is done once.
+    """
+    skeleton, published = published_human(height, REFERENCE_MASS)
     neutral = np.repeat([float(row["neutral_fibre_length"]) for row in read_table("muscles")], 2)
     fitted = fit_tendons(skeleton, published, neutral_pose(skeleton), neutral)
-    symmetric = replace(
-        fitted,
-        optimal_fibre_length=np.repeat(fitted.optimal_fibre_length[::2], 2),
-        tendon_slack_length=np.repeat(fitted.tendon_slack_length[::2], 2),
-    )
-    return skeleton, symmetric.with_strength(strength * force_scale(height, mass))
+    return fitted.optimal_fibre_length[::2].copy(), fitted.tendon_slack_length[::2].copy()
 
 
 def force_scale(height: float, mass: float) -> float:

@@ -175,3 +175,12 @@ def test_every_row_names_its_source(table: str):
 def test_loading_twice_gives_the_same_body(human: Body):
     assert load_body("human").hash == human.hash
     assert load_body("human", height=1.76).hash != human.hash
+
+
+def test_a_body_that_is_changed_changes_no_other(human: Body):
+    other = load_body("human").muscle_set
+    for name, value in vars(other).items():
+        if isinstance(value, np.ndarray):
+            assert not np.shares_memory(value, vars(human.muscle_set)[name]), name
+    other.optimal_fibre_length[:] = 0.0
+    assert load_body("human").hash == human.hash

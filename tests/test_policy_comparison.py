@@ -89,8 +89,18 @@ def test_trainings_that_are_whole_in_the_results_are_not_repeated(study: Any, tm
     again = study.compare(settings(study, tmp_path / "second", json=out))
     assert again["curves"] == first["curves"]
     assert not (tmp_path / "second" / "prior" / "none").exists()
+    fewer = study.compare(settings(study, tmp_path / "third", json=out, only=("random",), seeds=2))
+    assert [*fewer["curves"]["none"]] == ["0", "1"]
+    again = study.compare(settings(study, tmp_path / "fourth", json=out))
+    assert again["curves"] == fewer["curves"]
+    assert again["settings"]["seeds"] == 2
     with pytest.raises(ValueError, match="samples is 64, and here it is 96"):
         study.compare(settings(study, tmp_path / "second", json=out, samples=96))
+    text = out.read_text()
+    assert '"discount": 0.97' in text  # of the recipe
+    out.write_text(text.replace('"discount": 0.97', '"discount": 0.95'))
+    with pytest.raises(ValueError, match=r"none\.0\.ppo\.discount is 0.95, and here it is 0.97"):
+        study.compare(settings(study, tmp_path / "second", json=out))
 
 
 def test_trainings_that_another_process_is_at_are_left_to_it(study: Any, tmp_path: Path):
