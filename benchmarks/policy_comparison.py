@@ -174,7 +174,7 @@ class ComparisonConfig:
     def all_seeds(self) -> range:
         """Those to train, and those in the file of `json`."""
         kept = [int(seed) for runs in self.kept["curves"].values() for seed in runs]
-        return range(max(self.seeds, *(seed + 1 for seed in kept), 0))
+        return range(max([self.seeds, *(seed + 1 for seed in kept)]))
 
 
 def settings_of(stage: Stage, options: str) -> dict[str, Any]:

@@ -137,14 +137,14 @@ def test_answer_equals_scipys(human: Body):
         assert np.linalg.norm(matrix @ activation - right) <= np.linalg.norm(matrix @ plain - right) + 1e-3
 
 
-def test_solve_takes_a_few_milliseconds(human: Body):
+def test_solve_takes_a_millisecond_or_two(human: Body):
     muscles, torque = wide_reaching_cases(human, 3)[1]
     times = []
-    for _ in range(10):
+    for _ in range(200):  # of which one at least is free of other work on the machine
         start = perf_counter()
         solve_activation(muscles, torque)
         times.append(perf_counter() - start)
-    assert min(times) < 4e-3  # 1 ms on a quiet core, twice that beside other work
+    assert min(times) < 2e-3
 
 
 @pytest.mark.parametrize(
