@@ -123,6 +123,11 @@ class Learner(PPO):
         """How far schedules have run, in [0, 1]."""
         return min(1.0, self.num_timesteps / self.horizon)
 
+    @property
+    def sunk(self) -> float:
+        """How far learning rate and noise have come from their first to their final values, in [0, 1]."""
+        return max(0.0, self.progress - self.settings.steady) / (1.0 - self.settings.steady)
+
     def begin(self, observations: Any) -> None:
         """Collect from new episodes, which begin with these observations (member, observation)."""
         self._last_obs = observations
@@ -131,11 +136,11 @@ class Learner(PPO):
     def follow_schedules(self) -> None:
         """Set the noise, and each group of parameters' learning rate, for the present step."""
         settings = self.settings
-        rate = between(settings.learning_rate, settings.final_learning_rate, self.progress)
+        rate = between(settings.learning_rate, settings.final_learning_rate, self.sunk)
         for group in self.policy.optimizer.param_groups:
             group["lr"] = rate * group["factor"] * (self.adaptation if group["adapts"] else 1.0)
         if settings.final_exploration is not None:
-            shrunk = between(settings.exploration, settings.final_exploration, self.progress)
+            shrunk = between(settings.exploration, settings.final_exploration, self.sunk)
             share = math.log(shrunk / settings.exploration)
             self.policy.log_std.data.copy_(self.first_log_std + share)
 

@@ -40,6 +40,9 @@ class PPOConfig:
     final_learning_rate: float | None = None
     """Learning rate at the end of the schedule, approached geometrically; None keeps it."""
 
+    steady: float = 0.0
+    """Share of the schedule over which learning rate and noise stay as they are, before they sink."""
+
     wanted_kl: float | None = None
     """Change of the policy in an update, summed over all actions, to which its learning rate is adapted; None
     does not adapt it [nat]."""
@@ -89,6 +92,11 @@ class PPOConfig:
                 raise ValueError(
                     f"{name} must be positive, but is {value}; use e.g. {name}=0.1 or leave it out"
                 )
+        if not 0.0 <= self.steady < 1.0:
+            raise ValueError(
+                f"steady is a share of the schedule that leaves a rest, in [0, 1), but is {self.steady}; use "
+                "e.g. steady=0.5"
+            )
         if self.wanted_kl is not None and self.final_learning_rate is not None:
             raise ValueError(
                 f"the learning rate follows a schedule or the KL divergence, but final_learning_rate is "

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -126,6 +127,24 @@ def test_rate_and_noise_follow_their_schedules():
         assert learner.policy.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
         assert learner.policy.log_std.exp().tolist() == pytest.approx([noise])
     assert not learner.policy.log_std.requires_grad
+
+
+def test_rate_and_noise_are_steady_before_they_sink():
+    ppo = PPOConfig(
+        learning_rate=1e-3, final_learning_rate=1e-5, exploration=0.4, final_exploration=0.1, steady=0.6
+    )
+    learner = learner_of(replace(ppo, samples=64, minibatch=64, hidden=(8,)), schedule_steps=1000)
+    for steps, rate, noise in ((0, 1e-3, 0.4), (600, 1e-3, 0.4), (800, 1e-4, 0.2), (1000, 1e-5, 0.1)):
+        learner.num_timesteps = steps
+        learner.follow_schedules()
+        assert learner.policy.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+        assert learner.policy.log_std.exp().tolist() == pytest.approx([noise])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_schedule_that_never_sinks_is_refused(share: float):
+    with pytest.raises(ValueError, match=rf"in \[0, 1\), but is {share}; use e.g. steady=0.5"):
+        PPOConfig(steady=share)
 
 
 def test_between_is_geometric():
