@@ -245,6 +245,27 @@ def policy_table(results: Sequence[dict[str, Any]], columns: dict[str, tuple[str
     return markdown(["policy", *(title for title, _, _ in columns.values())], rows)
 
 
+def comparison(result: dict[str, Any]) -> str:
+    """Return coverages along trainings of several variants, and the last error, with 95 % intervals."""
+    parts = 5
+    ends = [result["settings"]["samples"] * (part + 1) // parts for part in range(parts)]
+    rows = []
+    for name, points in result["means"].items():
+        at = {point["samples"]: point for point in points}
+        cells = [around(at[end]["coverage"], 2) if end in at else "-" for end in ends]
+        last = at.get(ends[-1])
+        error = "-" if last is None else around(last["joint_error_mm"], 0)
+        rows.append([name, *cells, error, str(last["seeds"] if last else 0)])
+    head = [f"coverage after {end // 1000:,}k" for end in ends]
+    return markdown(["variant", *head, "MPJPE at the end [mm]", "trainings"], rows)
+
+
+def around(known: dict[str, Any], digits: int) -> str:
+    """Return a mean, and half the width of its interval if it has one."""
+    mean, interval = known["mean"], known["interval"]
+    return f"{mean:.{digits}f}" + ("" if interval is None else f" ± {interval[1] - mean:.{digits}f}")
+
+
 POLICY_COLUMNS = {  # measure -> title, digits, factor
     "success": ("success [%]", 0, 100.0),
     "coverage": ("coverage", 3, 1.0),
@@ -275,6 +296,7 @@ TABLES: dict[str, tuple[str, Callable[..., str]]] = {
     "prior_bars": ("prior_evaluation*.json", prior_bars),
     "prior_ablation": ("prior_ablation.json", prior_ablation),
     "policies": ("policy_*.json", policies),
+    "comparison_prior": ("comparison_prior.json", comparison),
     "quickstart": ("quickstart.json", quickstart),
 }
 """Name of a table -> its results, of which a pattern gives several, and what makes it of them."""
