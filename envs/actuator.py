@@ -115,8 +115,21 @@ class Actuator:
         """Largest torque of each reserve actuator, which makes what the muscles miss; 0 for none [N m]."""
         return float(self.stage.reserve_limit[0])
 
-    @reserve.setter
-    def reserve(self, limit: float) -> None:
+    def set_reserve(self, limit: float) -> None:
+        """Let reserve actuators make what the muscles miss, each up to a torque; 0 for none [N m].
+
+        Raises:
+            ValueError: if the limit is negative or not finite, or no torque is wanted of muscles.
+        """
+        if not self.by_choice:
+            raise ValueError(
+                f"reserve actuators make what muscles miss of a wanted torque, but under actuation "
+                f"{self.kind!r} none is wanted of them; use 'muscle' or 'oracle'"
+            )
+        if not 0.0 <= limit < np.inf:
+            raise ValueError(
+                f"the limit of reserve must be finite, not negative, but is {limit!r}; 0 is none"
+            )
         self.stage.reserve_limit[0] = limit
 
     def set_body(self, body: Body) -> None:

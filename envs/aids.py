@@ -20,6 +20,8 @@ DAMPING = 300.0
 """Of these springs, against the motion's velocity [N s/m]."""
 LARGEST = 400.0
 """Largest force of each spring of full assistance [N]."""
+LATEST_START = 0.9
+"""Latest phase at which an episode starts in a motion that does not repeat, unless it is asked for [-]."""
 
 
 class Aids:
@@ -71,8 +73,18 @@ class Aids:
         self.fall_drop = self._options[0] if fall_drop is None else fall_drop
         self.lost_distance = self._options[1] if lost_distance is None else lost_distance
 
-    def draw_phase(self, random: np.random.Generator, end: float) -> float:
-        """Return a start phase in [0, end)."""
+    def is_lost(self, state: BodyState, followed: Array | None) -> bool:
+        """Whether the body has fallen, or strayed from the pose (dof,) that it follows, if it follows any."""
+        rest = state.body.skeleton.joint_position[0]
+        drop = self.fall_drop * float(rest[1])
+        if followed is None:
+            return state.root_height < float(rest[1]) - drop
+        away = state.joint_position[0] - rest - followed[3:6]
+        return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.lost_distance)
+
+    def draw_phase(self, random: np.random.Generator, cyclic: bool) -> float:
+        """Return a start phase of a motion, which repeats or not."""
+        end = 1.0 if cyclic else LATEST_START
         if self.start_phases is None:
             return float(random.uniform(0.0, end))
         index = random.choice(len(self.start_phases), p=self.start_phases)

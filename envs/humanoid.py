@@ -21,21 +21,18 @@ from musclegym.envs.feed_forward import FeedForward
 from musclegym.envs.measures import INFO, step_measures, step_way, tracking_measures
 from musclegym.envs.observations import BOUND, View, layout_of, observe
 from musclegym.envs.page import environment_page
-from musclegym.envs.reference import Reference
+from musclegym.envs.reading import read_state
+from musclegym.envs.reference import Reference, start_phase
 from musclegym.envs.tracking import tracking_terms
 from musclegym.envs.world import Pushes, World, make_option
 from musclegym.human import neutral_pose
 from musclegym.motion import Clip, Motion, load_motion
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
-from musclegym.skeleton import body_velocities
 from musclegym.state import BodyState
 
 Array32 = npt.NDArray[np.float32]
 Info = dict[str, Any]
-
-LATEST_START = 0.9
-"""Latest phase at which an episode starts in a motion that does not repeat, unless it is asked for [-]."""
 
 
 class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
@@ -62,7 +59,6 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
 
     World: y up; the body faces +z at the start, its left is +x. Heading: the world turned about the vertical
     to where the root faces. Joint: the frame of the child body at its joint.
-
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 (as Gymnasium has it)
@@ -149,16 +145,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         Raises:
             ValueError: if the limit is negative or not finite, or no torque is wanted of muscles.
         """
-        if not self.actuator.by_choice:
-            raise ValueError(
-                f"reserve actuators make what muscles miss of a wanted torque, but under actuation "
-                f"{self.config.actuation!r} none is wanted of them; use 'muscle' or 'oracle'"
-            )
-        if not 0.0 <= limit < np.inf:
-            raise ValueError(
-                f"the limit of reserve must be finite, not negative, but is {limit!r}; 0 is none"
-            )
-        self.actuator.reserve = limit
+        self.actuator.set_reserve(limit)
 
     def set_start_phases(self, weights: npt.ArrayLike | None) -> None:
         """Training aid: draw start phases from equal bins of the motion with these weights, None for evenly.
@@ -234,7 +221,7 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         super().reset(seed=seed)
         phase, motion = start_phase(options or {}, self.motion), self.world.motion
         if phase is None and motion is not None:
-            phase = self.aids.draw_phase(self.np_random, 1.0 if motion.cyclic else LATEST_START)
+            phase = self.aids.draw_phase(self.np_random, motion.cyclic)
         if self.feed_forward is not None and self.feed_forward.motion is not motion:
             self.feed_forward = self._feed_forward_of(self._own_body, motion)
         self._embody(*self.world.reset(self.np_random))
@@ -287,7 +274,9 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
         self._work += (self.state.effort.joint_work, self.state.effort.muscle_work)
         self._past.append(np.concatenate([self.state.q, self.state.qd]))
         terms = self._reward_terms()
-        terminated = diverged or self._is_lost() or self.task.is_over(self.state, self.goal)
+        followed = self._wanted[0] if self.task.follows_motion else None
+        lost = self.aids.is_lost(self.state, followed)
+        terminated = diverged or lost or self.task.is_over(self.state, self.goal)
         self.goal = self.task.next_goal(self.goal, self.state, self.np_random)
         ended = self.reference is not None and self.reference.has_ended(self.time)
         info = {"reward_terms": terms, "diverged": diverged, **self._phase(), **self.world.info()}
@@ -362,28 +351,8 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             self._wanted_place = self.body.kinematics(*self._wanted)
 
     def _read_state(self) -> BodyState:
-        self.actuator.read()
-        stage, work = self.actuator.stage, self.actuator.stage.work
-        angular, linear = np.empty_like(work.position), np.empty_like(work.position)
-        body_velocities(self.body.skeleton.tree, work.rotation, work.position, stage.qd, angular, linear)
-        x, _, z = work.position[0]
-        return BodyState(
-            body=self.body,
-            time=self._steps / self.config.control_hz,
-            q=stage.q.copy(),
-            qd=stage.qd.copy(),
-            rotation=work.rotation.copy(),
-            joint_position=work.position.copy(),
-            com=work.com.copy(),
-            com_velocity=linear + np.cross(angular, work.com - work.position),
-            angular_velocity=angular,
-            activation=self.actuator.activation.copy(),
-            fatigued=self.actuator.fatigued.copy(),
-            ground_force=self.simulation.ground_forces(),
-            ground_height=float(self.world.height_at(x, z)) if np.isfinite(x + z) else 0.0,
-            effort=self.actuator.effort,
-            step_time=1.0 / self.config.control_hz,
-        )
+        rate = self.config.control_hz
+        return read_state(self.actuator, self.world, self._steps / rate, 1.0 / rate)
 
     def _observe(self) -> Array32:
         error = np.zeros(0)
@@ -418,15 +387,6 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             )
         return terms | {name: weights.task * value for name, value in own.items()}
 
-    def _is_lost(self) -> bool:
-        """Whether the body has fallen, or strayed from the motion that it follows."""
-        rest = float(self.body.skeleton.joint_position[0, 1])
-        drop = self.aids.fall_drop * rest
-        if not self.task.follows_motion:
-            return self.state.root_height < rest - drop
-        away = self.state.joint_position[0] - self.body.skeleton.joint_position[0] - self._wanted[0][3:6]
-        return bool(away[1] < -drop or np.hypot(away[0], away[2]) > self.aids.lost_distance)
-
     def _phase(self) -> Info:
         if self.reference is None:
             return {}
@@ -434,19 +394,6 @@ class MuscleHumanoidEnv(gymnasium.Env[Array32, Array32]):
             "phase": self.reference.phase(self.time),
             "start_phase": self.reference.phase(self._start_time),
         }
-
-
-def start_phase(options: Info, motion: Motion | None) -> float | None:
-    """Return the phase asked for by the options of `reset`, or None."""
-    unknown = sorted(set(options) - {"phase"})
-    if unknown:
-        raise ValueError(f"the only option of reset is 'phase', but {unknown[0]!r} was given; leave it out")
-    phase = options.get("phase")
-    if phase is not None and motion is None:
-        raise ValueError("phase says where in the motion to start, but there is no motion; leave it out")
-    if phase is not None and not 0.0 <= phase < 1.0:
-        raise ValueError(f"phase must lie in [0, 1), but is {phase!r}; 0 starts at the motion's first frame")
-    return phase
 
 
 MuscleHumanoidEnv.__doc__ = f"{inspect.cleandoc(MuscleHumanoidEnv.__doc__ or '')}\n\n{environment_page(INFO)}"

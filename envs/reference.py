@@ -1,6 +1,7 @@
 """The reference: a motion as the environment follows it, carried along with the body from cycle to cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -59,6 +60,19 @@ class Reference:
         self._turn = heading_rotation(root_rotation) @ facing.T
         self._shift = root_position - self._turn @ (self._rest + q[3:6])
         self._shift[1] = 0.0
+
+
+def start_phase(options: Mapping[str, Any], motion: Motion | None) -> float | None:
+    """Return the phase asked for by the options of `reset`, or None."""
+    unknown = sorted(set(options) - {"phase"})
+    if unknown:
+        raise ValueError(f"the only option of reset is 'phase', but {unknown[0]!r} was given; leave it out")
+    phase = options.get("phase")
+    if phase is not None and motion is None:
+        raise ValueError("phase says where in the motion to start, but there is no motion; leave it out")
+    if phase is not None and not 0.0 <= phase < 1.0:
+        raise ValueError(f"phase must lie in [0, 1), but is {phase!r}; 0 starts at the motion's first frame")
+    return phase
 
 
 @njit(cache=True)
