@@ -66,11 +66,12 @@ def test_means_count_the_seeds_that_have_come_so_far(study: Any):
 def test_a_comparison_goes_on_where_it_was_and_repeats_nothing(study: Any, tmp_path: Path):
     whole = study.compare(settings(study, tmp_path / "whole"))
     parts = tmp_path / "parts"
-    study.compare(settings(study, parts, samples=32, options=f"{SMALL} --schedule-steps 64"))
-    folder = parts / "prior" / "none" / "seed0"
+    run = study.Run(settings(study, parts), "none", 0)
+    next(run.go_on())  # stopped at the first evaluation
+    folder = run.folder
     (folder / "points.json").unlink()  # as if killed after the training and before the evaluation
     before = (folder / "stage0" / FILE).stat().st_mtime_ns
-    study.compare(settings(study, parts, samples=32))
+    next(run.go_on())
     assert (folder / "stage0" / FILE).stat().st_mtime_ns == before
     result = study.compare(settings(study, parts, json=tmp_path / "out.json", picture=tmp_path / "out.svg"))
     assert result["curves"] == whole["curves"]
