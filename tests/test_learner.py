@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -110,7 +109,14 @@ def test_a_rate_that_is_far_too_small_is_raised_as_far_as_it_may_be():
     assert np.mean(changes[-10:]) > 10.0 * np.mean(changes[:10])
 
 
-def test_rate_and_noise_follow_their_schedules():
+@pytest.mark.parametrize(
+    ("steady", "course"),
+    [
+        (0.0, ((0, 1e-3, 0.4), (500, 1e-4, 0.2), (1000, 1e-5, 0.1), (3000, 1e-5, 0.1))),
+        (0.6, ((0, 1e-3, 0.4), (600, 1e-3, 0.4), (800, 1e-4, 0.2), (1000, 1e-5, 0.1))),
+    ],
+)
+def test_rate_and_noise_follow_their_schedules(steady: float, course: tuple[tuple[int, float, float], ...]):
     ppo = PPOConfig(
         samples=64,
         minibatch=64,
@@ -118,10 +124,11 @@ def test_rate_and_noise_follow_their_schedules():
         final_learning_rate=1e-5,
         exploration=0.4,
         final_exploration=0.1,
+        steady=steady,
         hidden=(8,),
     )
     learner = learner_of(ppo, schedule_steps=1000)
-    for steps, rate, noise in ((0, 1e-3, 0.4), (500, 1e-4, 0.2), (1000, 1e-5, 0.1), (3000, 1e-5, 0.1)):
+    for steps, rate, noise in course:
         learner.num_timesteps = steps
         learner.follow_schedules()
         assert learner.policy.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
@@ -129,20 +136,8 @@ def test_rate_and_noise_follow_their_schedules():
     assert not learner.policy.log_std.requires_grad
 
 
-def test_rate_and_noise_are_steady_before_they_sink():
-    ppo = PPOConfig(
-        learning_rate=1e-3, final_learning_rate=1e-5, exploration=0.4, final_exploration=0.1, steady=0.6
-    )
-    learner = learner_of(replace(ppo, samples=64, minibatch=64, hidden=(8,)), schedule_steps=1000)
-    for steps, rate, noise in ((0, 1e-3, 0.4), (600, 1e-3, 0.4), (800, 1e-4, 0.2), (1000, 1e-5, 0.1)):
-        learner.num_timesteps = steps
-        learner.follow_schedules()
-        assert learner.policy.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
-        assert learner.policy.log_std.exp().tolist() == pytest.approx([noise])
-
-
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
-def test_a_schedule_that_never_sinks_is_refused(share: float):
+def test_a_steady_part_that_leaves_no_rest_or_is_no_share_is_refused(share: float):
     with pytest.raises(ValueError, match=rf"in \[0, 1\), but is {share}; use e.g. steady=0.5"):
         PPOConfig(steady=share)
 
