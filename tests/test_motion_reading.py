@@ -83,6 +83,7 @@ def test_bvh_places_a_joint_at_its_offset_turned_with_its_parent(write):
         lambda text: text.rstrip("\n"),
         lambda text: text.replace("Frame Time: ", "Frame Time:"),
         lambda text: text.replace("  ", "\t"),
+        lambda text: text.replace("\n  ", "\n" + " " * 100_000),
         lambda text: text.replace("ROOT hips\n{", "ROOT hips {"),
         lambda text: text.replace("MOTION", "# written by hand\nMOTION  \n"),
         lambda text: text.replace("OFFSET 1 2 3", "OFFSET 1 2 3 # ignored"),
@@ -108,6 +109,10 @@ def test_bvh_spelling_does_not_matter(write, change):
         (
             lambda text: text[: text.rindex("0 0 -50")],
             r":30: every row has one number per channel, 10 here, but .* has 7",
+        ),
+        (
+            lambda text: text.replace("spine", "spine " * 90_000),
+            r"in 500000 letters, but this .* 5 in 540",
         ),
         (lambda text: text[: text.index("7 8 9")], r"promises 3 frames, but 2 rows follow.*trust_rows=True"),
         (
