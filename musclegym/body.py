@@ -316,7 +316,9 @@ def load_body(
             f"muscles=FILE or leave it out"
         )
     skeleton = load_mass_skeleton(path)
-    muscle_set = no_muscles() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)
+    muscle_set = (
+        MuscleSet.none() if muscles is None else load_mass_muscles(Path(muscles), skeleton, transmission)
+    )
     return Body(path.stem, skeleton, muscle_set.with_strength(strength), load_mass_gravity(path))
 
 
@@ -337,23 +339,6 @@ def load_human_body(
         )
     given = {key: value for key, value in (("height", height), ("mass", mass)) if value is not None}
     return Body("human", *load_human(**given, strength=strength))
-
-
-def no_muscles() -> MuscleSet:
-    """Return a muscle set without muscles."""
-    none = np.zeros(0)
-    return MuscleSet(
-        names=(),
-        max_isometric_force=none,
-        optimal_fibre_length=none,
-        tendon_slack_length=none,
-        pennation_angle=none,
-        waypoint_start=np.zeros(1, dtype=np.int64),
-        waypoint_body=np.zeros((0, 2), dtype=np.int64),
-        waypoint_weight=np.zeros((0, 2)),
-        waypoint_position=np.zeros((0, 2, 3)),
-        force_weight=np.zeros((0, 2)),
-    )
 
 
 def stable_pd(

@@ -261,9 +261,9 @@ def test_a_body_without_muscles_is_refused_unless_torques_drive_it(human_without
 def human_without_muscles() -> musclegym.Body:
     from dataclasses import replace
 
-    from musclegym.body import no_muscles
+    from musclegym.muscle.path import MuscleSet
 
-    return replace(musclegym.load_body("human"), muscle_set=no_muscles())
+    return replace(musclegym.load_body("human"), muscle_set=MuscleSet.none())
 
 
 def test_pictures_come_at_the_control_rate():

@@ -8,8 +8,9 @@ import pybullet
 import pytest
 from scipy.spatial.transform import Rotation
 
-from musclegym.body import Body, no_muscles
+from musclegym.body import Body
 from musclegym.ground import FLAT, GroundShape
+from musclegym.muscle.path import MuscleSet
 from musclegym.rotation import Array
 from musclegym.simulation import Simulation
 from musclegym.skeleton import FREE, HINGE, Skeleton
@@ -45,7 +46,7 @@ def block() -> Body:
         motion_names=(None, None),
         end_effector=np.array([False, False]),
     )
-    return Body("block", skeleton, no_muscles())
+    return Body("block", skeleton, MuscleSet.none())
 
 
 def place(simulation: Simulation, x: float = 0.0, z: float = 0.0, gap: float = 2e-4) -> None:

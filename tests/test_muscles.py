@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musclegym.body import Body, load_body, no_muscles
+from musclegym.body import Body, load_body
 from musclegym.muscle.hill import active_force_length, fibre_geometry, passive_force_length
+from musclegym.muscle.path import MuscleSet
 from musclegym.muscle.transmission import activation_torque, make_muscle_buffers, muscle_torques
 from musclegym.rotation import Array
 from tests.synthetic import random_body, random_state, write_two_bodies
@@ -208,7 +209,7 @@ def test_hash_tells_bodies_apart(two: Body):
     assert two.hash == same.hash
     assert len({two.hash, stronger.hash, heavier.hash}) == 3
     assert two.skeleton_hash == stronger.skeleton_hash != heavier.skeleton_hash
-    assert replace(two, muscle_set=no_muscles()).hash != two.hash
+    assert replace(two, muscle_set=MuscleSet.none()).hash != two.hash
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,23 @@ class MuscleSet:
         """Number of muscles."""
         return len(self.names)
 
+    @classmethod
+    def none(cls) -> "MuscleSet":
+        """Return a set without muscles."""
+        zero = np.zeros(0)
+        return cls(
+            names=(),
+            max_isometric_force=zero,
+            optimal_fibre_length=zero,
+            tendon_slack_length=zero,
+            pennation_angle=zero,
+            waypoint_start=np.zeros(1, dtype=np.int64),
+            waypoint_body=np.zeros((0, 2), dtype=np.int64),
+            waypoint_weight=np.zeros((0, 2)),
+            waypoint_position=np.zeros((0, 2, 3)),
+            force_weight=np.zeros((0, 2)),
+        )
+
     def with_strength(self, factor: float | Array) -> "MuscleSet":
         """Return the same muscles with maximum isometric forces times `factor`, a number or (muscle,) [-]."""
         return replace(self, max_isometric_force=self.max_isometric_force * factor)
