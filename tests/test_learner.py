@@ -187,5 +187,5 @@ def test_rates_and_noise_must_be_positive(name: str):
 
 
 def test_a_rate_follows_either_a_schedule_or_the_change():
-    with pytest.raises(ValueError, match="leave one of them out"):
+    with pytest.raises(ValueError, match="leave one of them out or make it None"):
         PPOConfig(wanted_kl=0.1, final_learning_rate=1e-5)
