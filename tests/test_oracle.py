@@ -1,7 +1,9 @@
 """The oracle: hand-worked answers, optimality, and agreement with SciPy."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,14 +139,23 @@ def test_answer_equals_scipys(human: Body):
         assert np.linalg.norm(matrix @ activation - right) <= np.linalg.norm(matrix @ plain - right) + 1e-3
 
 
-def test_solve_takes_a_millisecond_or_two(human: Body):
+def test_solve_is_fifty_times_as_fast_as_scipys(human: Body):
+    """On one core of a slow machine: 1.5 ms, and SciPy's 115 ms, which leaves out the effort."""
     muscles, torque = wide_reaching_cases(human, 3)[1]
-    times = []
-    for _ in range(200):  # of which one at least is free of other work on the machine
+    matrix, right = muscles.torque_matrix[6:], (torque - muscles.passive_torque)[6:]
+    own = least_time(lambda: solve_activation(muscles, torque), 200)
+    scipys = least_time(lambda: lsq_linear(matrix, right, bounds=(0.0, 1.0), method="bvls", max_iter=1000), 3)
+    assert own < scipys / 50.0
+
+
+def least_time(work: Callable[[], Any], times: int) -> float:
+    """Return the time [s] of the quickest of some runs, which is free of other work on the machine."""
+    taken = []
+    for _ in range(times):
         start = perf_counter()
-        solve_activation(muscles, torque)
-        times.append(perf_counter() - start)
-    assert min(times) < 2e-3
+        work()
+        taken.append(perf_counter() - start)
+    return min(taken)
 
 
 @pytest.mark.parametrize(
