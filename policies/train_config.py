@@ -99,9 +99,9 @@ class PPOConfig:
             )
         if self.wanted_kl is not None and self.final_learning_rate is not None:
             raise ValueError(
-                f"the learning rate follows a schedule or the KL divergence, but "
-                f"final_learning_rate is {self.final_learning_rate} and wanted_kl is {self.wanted_kl}; leave "
-                "one of them out or make it None"
+                "the learning rate follows a schedule or the KL divergence, but final_learning_rate is "
+                f"{self.final_learning_rate} and wanted_kl is {self.wanted_kl}; leave one of them out or "
+                "make it None"
             )
 
 

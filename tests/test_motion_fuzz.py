@@ -23,25 +23,25 @@ from musclegym.motion.name_maps import read_map
 from musclegym.motion.npy import read_floats
 from tests import motion_fuzz
 
-SECONDS = 5.0  # of the processor, within which a file of some kilobytes is read or refused
+SECONDS = 5.0  # a file of some kilobytes is read or refused within
 SEEDS = motion_fuzz.sound_files()
 MOTIONS = {"bvh": "clip.bvh", "amc": "07_01.amc", "asf": "07_01.amc", "json": "clip.txt"}
 
 
 @contextmanager
 def in_time(seconds=SECONDS):
-    """Fail when the block takes longer, the time of other processes left out."""
+    """Fail when the block takes longer."""
 
     def out_of_time(number, frame):
         raise TimeoutError(f"not read or refused within {seconds} s")
 
-    before = signal.signal(signal.SIGPROF, out_of_time)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
-        signal.signal(signal.SIGPROF, before)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def outcome(path: Path) -> Clip | str:

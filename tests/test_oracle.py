@@ -1,9 +1,7 @@
 """The oracle: hand-worked answers, optimality, and agreement with SciPy."""
 
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -139,23 +137,15 @@ def test_answer_equals_scipys(human: Body):
         assert np.linalg.norm(matrix @ activation - right) <= np.linalg.norm(matrix @ plain - right) + 1e-3
 
 
-def test_solve_is_ten_times_as_fast_as_scipys(human: Body):
-    """On one core of a slow machine: 1.2 to 2.0 ms, and SciPy's 40 to 52 ms, which leaves out the effort."""
+def test_solve_takes_a_millisecond_or_two(human: Body):
     muscles, torque = wide_reaching_cases(human, 3)[1]
-    matrix, right = muscles.torque_matrix[6:], (torque - muscles.passive_torque)[6:]
-    own = least_time(lambda: solve_activation(muscles, torque), 200)
-    scipys = least_time(lambda: lsq_linear(matrix, right, bounds=(0.0, 1.0), method="bvls", max_iter=1000), 3)
-    assert own < scipys / 10.0
 
-
-def least_time(work: Callable[[], Any], times: int) -> float:
-    """Return the time [s] of the quickest of some runs, which is free of other work on the machine."""
-    taken = []
-    for _ in range(times):
+    def seconds() -> float:
         start = perf_counter()
-        work()
-        taken.append(perf_counter() - start)
-    return min(taken)
+        solve_activation(muscles, torque)
+        return perf_counter() - start
+
+    assert any(seconds() < 2e-3 for _ in range(5000))  # one at least is free of other work on the machine
 
 
 @pytest.mark.parametrize(
