@@ -2,6 +2,7 @@
 
     python benchmarks/policy_comparison.py prior --out runs/comparison [--json OUT] [--picture OUT.svg]
     python benchmarks/policy_comparison.py aids --out runs/comparison
+    python benchmarks/policy_comparison.py clips --out runs/comparison
     python benchmarks/policy_comparison.py actuation --out runs/comparison
 
 Every `--every` samples the policy is evaluated without noise and without aids. Reported are the curves of all
@@ -63,14 +64,20 @@ STUDIES: dict[str, Variants] = {
         "start phases": [Stage(f"{UNAIDED} --aids.start-bins 20")],
         "early termination": [Stage(f"{UNAIDED} --aids.fall-drop 0.08 --aids.lost-distance 0.3")],
     },
+    "clips": {
+        "at once": [Stage(f"{UNAIDED} --aids.motions turn --aids.motion-coverage 0")],
+        "one by one": [Stage(f"{UNAIDED} --aids.motions turn --aids.motion-coverage 0.2")],
+    },
     "actuation": {
         "muscle": [Stage(SCRATCH)],
         "torque first": [Stage(TORQUE, 0.75), Stage(MUSCLE)],
     },
 }
 """Study -> variant -> its stages, of which each begins with the policy of the one before."""
-JUDGED = {"prior": "torque", "aids": "torque", "actuation": "muscle"}
+JUDGED = {"prior": "torque", "aids": "torque", "clips": "torque", "actuation": "muscle"}
 """Actuation in which all policies of a study are evaluated."""
+FOLLOWED = {"clips": ("walk", "turn")}
+"""Motions on which they are, each with as much weight; where none are named, the policy's own."""
 OF_A_TRAINING = (
     "run",
     "config",
@@ -92,7 +99,7 @@ MEASURES = ("coverage", "success", "episode_steps", "joint_error_mm", "reward")
 class ComparisonConfig:
     """What to compare, and for how long."""
 
-    study: tyro.conf.Positional[Literal["prior", "aids", "actuation"]]
+    study: tyro.conf.Positional[Literal["prior", "aids", "clips", "actuation"]]
     """Which variants."""
     out: Path
     """Folder of the runs, their state and the results."""
@@ -146,7 +153,8 @@ class ComparisonConfig:
             name: [{"until": stage.until, **settings_of(stage, self.options)} for stage in stages]
             for name, stages in self.variants.items()
         }
-        made = {"judged_in": JUDGED[self.study], **{name: getattr(self, name) for name in names}}
+        judged = {"judged_in": JUDGED[self.study], "judged_on": FOLLOWED.get(self.study)}
+        made = {**judged, **{name: getattr(self, name) for name in names}}
         return plain({**made, "variants": trained})
 
     @cached_property
@@ -277,12 +285,12 @@ class Run:
 
     def measured(self, stage: int, target: int, length: float | None) -> dict[str, Any]:
         """Return what the policy of a stage does without noise and without aids."""
-        judge = EnvironmentConfig(actuation=JUDGED[self.config.study])  # type: ignore[arg-type]
-        policy = str(self.folder / f"stage{stage}")
-        table = evaluate(EvaluateConfig(policy=policy, episodes=self.config.episodes, environment=judge))[
-            "table"
-        ]
-        means = {name: table[name]["mean"] for name in MEASURES}
+        study, policy, episodes = self.config.study, str(self.folder / f"stage{stage}"), self.config.episodes
+        tables = []
+        for motion in FOLLOWED.get(study, (None,)):
+            judge = EnvironmentConfig(actuation=JUDGED[study], motion=motion)  # type: ignore[arg-type]
+            tables.append(evaluate(EvaluateConfig(policy, episodes=episodes, environment=judge))["table"])
+        means = {name: float(np.mean([table[name]["mean"] for table in tables])) for name in MEASURES}
         return {"samples": target, "training_episode_steps": length, **means}
 
 

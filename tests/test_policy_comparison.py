@@ -35,6 +35,7 @@ def test_every_variant_is_a_command_that_is_understood(study: Any):
             assert shares == sorted(shares)
             assert shares[-1] == 1.0
     assert study.JUDGED.keys() == study.STUDIES.keys()
+    assert study.FOLLOWED.keys() <= study.STUDIES.keys()
 
 
 def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Path):
@@ -42,6 +43,23 @@ def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Pat
     once, first = (study.Run(config, name, 0).targets for name in ("muscle", "torque first"))
     assert once == [(0, 300), (0, 600), (0, 900), (0, 1000)]
     assert first == [(0, 300), (0, 600), (0, 750), (1, 1000)]
+
+
+def test_motions_that_are_followed_count_alike(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    coverage = {"walk": 0.5, "turn": 0.25}
+
+    def evaluate(config: Any) -> dict[str, Any]:
+        mean = {"mean": coverage[config.environment.motion]}
+        return {"table": dict.fromkeys(study.MEASURES, mean)}
+
+    run = study.Run(study.ComparisonConfig("clips", tmp_path), "at once", 0)
+    monkeypatch.setitem(study.compare.__globals__, "evaluate", evaluate)
+    point = run.measured(0, 64, 10.0)
+    assert point == {
+        "samples": 64,
+        "training_episode_steps": 10.0,
+        **dict.fromkeys(study.MEASURES, 0.375),
+    }
 
 
 def test_the_interval_is_that_of_students_distribution(study: Any):
