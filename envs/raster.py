@@ -178,7 +178,8 @@ def spindle_end(
     inside = 0.0 < share < 1.0
     swelling = np.sin(np.pi * share) if inside else 0.0
     swell = max(0.0, radius - thin)
-    out[4 * at : 4 * at + 3] = point
+    for i in range(3):
+        out[4 * at + i] = point[i]
     out[4 * at + 3] = thin + swell * swelling
     out[17 + at] = swell * np.pi / length * np.cos(np.pi * share) if inside else 0.0
     flesh = min(1.0, 2.0 * swelling)

@@ -165,14 +165,15 @@ def make_stage(body: Body) -> Stage:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def read_pose(model: Model, links: Array, stage: Stage) -> None:
     """Fill pose, velocity, kinematics, mass matrix and bias of `stage` from a link state.
 
     After a physics step it also finds the force of the contacts over this step, where it counts.
     """
     work = stage.work
-    stage.qd_before[:] = stage.qd
+    for i in range(stage.qd.size):
+        stage.qd_before[i] = stage.qd[i]
     from_links(model.tree, model.frames, links, work.scratch, work.local, stage.displacement, stage.qd)
     if stage.stepped[0] and model.counts_contacts:
         force_of_change(work, stage.qd_before, stage.qd, stage.total, model.dt, stage.contact)
@@ -182,7 +183,7 @@ def read_pose(model: Model, links: Array, stage: Stage) -> None:
     bias_and_mass_matrix(model.tree, stage.qd, model.gravity, work)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def passive_joints(model: Model, dt: float, stage: Stage) -> None:
     """Write the passive joint torque over the next `dt` [s]: `stage.spring` and implicit `stage.damping`."""
     for i in range(stage.q.size):
@@ -197,7 +198,7 @@ def passive_joints(model: Model, dt: float, stage: Stage) -> None:
             stage.damping[i] += LIMIT_DAMPING + dt * LIMIT_STIFFNESS
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> None:
     """Write the torque of the stable PD into `stage.wanted`, and with the passive one into `stage.total`."""
     passive_joints(model, model.hold, stage)
@@ -212,25 +213,26 @@ def want_torque(model: Model, target: Array, qd_target: Array, stage: Stage) -> 
         stage.wanted[i] = pd[i] - hold * kd[i] * stage.work.predicted[i] if i >= 6 else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_muscles(model: Model, stage: Stage) -> None:
     """Fill `stage.muscles` for the pose and velocity that `stage` holds."""
     work, muscles = stage.work, stage.muscles
     muscle_torques(model.tree, model.paths, work.rotation, work.position, work.axis, stage.qd, muscles)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def measure_muscles_at(model: Model, q: Array, qd: Array, stage: Stage) -> None:
     """Fill `stage.muscles` for a pose and velocity (dof,) of one's own."""
     work = stage.work
-    stage.qd[:] = qd
+    for i in range(qd.size):
+        stage.qd[i] = qd[i]
     local_rotations(model.tree, q, work.local)
     forward_kinematics(model.tree, work.local, q[3:6], work.rotation, work.position, work.com)
     joint_axes(model.tree, work.rotation, work.position, work.axis)
     measure_muscles(model, stage)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def apply_activation(model: Model, stage: Stage) -> None:
     """End a physics step: let muscles and reserve actuators act, with the passive joints; count the cost.
 
@@ -245,15 +247,17 @@ def apply_activation(model: Model, stage: Stage) -> None:
     passive_joints(model, model.dt, stage)
     if model.velocity_matters:
         velocity_damping(model.tree, model.paths, activation, stage.muscles, stage.resist)
-        work.mass_matrix[:] += model.dt * stage.resist
+        for i in range(n_dofs):
+            for j in range(n_dofs):
+                work.mass_matrix[i, j] += model.dt * stage.resist[i, j]
     for i in range(n_dofs):
         stage.other[i] = stage.actuator[i] + stage.contact[i]
     spring, damping, total = stage.spring, stage.damping, stage.total
     implicit_torque(model.tree, stage.qd, spring, damping, stage.other, model.dt, work, total)
     if model.velocity_matters:
-        work.mass_matrix[:] -= model.dt * stage.resist
         for i in range(n_dofs):
             for j in range(n_dofs):
+                work.mass_matrix[i, j] -= model.dt * stage.resist[i, j]
                 stage.actuator[i] -= model.dt * stage.resist[i, j] * work.predicted[j]
     for i in range(n_dofs):
         stage.total[i] += stage.actuator[i]
@@ -263,7 +267,7 @@ def apply_activation(model: Model, stage: Stage) -> None:
     count_muscles(stage.activity, stage.muscles, model.dt, stage.tally)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def torque_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
     """Write the link torque of one physics step in which the stable PD's torque acts as it is."""
     read_pose(model, links, stage)
@@ -276,7 +280,7 @@ def torque_step(model: Model, links: Array, target: Array, qd_target: Array, sta
     count_update(stage.wanted, stage.actuator, stage.tally)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def anticipate_velocity(model: Model, stage: Stage) -> None:
     """Add to `stage.wanted` what the force-velocity relation will take off it until the next update.
 
@@ -292,7 +296,7 @@ def anticipate_velocity(model: Model, stage: Stage) -> None:
             stage.wanted[i] += model.hold * stage.resist[i, j] * work.predicted[j]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def demand_step(model: Model, links: Array, target: Array, qd_target: Array, stage: Stage) -> None:
     """Write the torque that the muscles are asked for, and what they can choose from.
 
@@ -305,7 +309,7 @@ def demand_step(model: Model, links: Array, target: Array, qd_target: Array, sta
     offer_choice(model.tree, model.paths, model.dynamics, stage.muscles, stage.activity)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def chosen_step(model: Model, stage: Stage) -> None:
     """Write the link torque of the physics step that `demand_step` began, and hold the chosen excitation.
 
@@ -319,7 +323,7 @@ def chosen_step(model: Model, stage: Stage) -> None:
     apply_activation(model, stage)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def muscle_step(model: Model, links: Array, stage: Stage) -> None:
     """Write the link torque of one physics step under the excitation that `stage.activity` holds."""
     read_pose(model, links, stage)
@@ -327,7 +331,7 @@ def muscle_step(model: Model, links: Array, stage: Stage) -> None:
     apply_activation(model, stage)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def length_step(
     model: Model, links: Array, length: Array, velocity: Array, gains: tuple[float, float], stage: Stage
 ) -> None:

@@ -286,7 +286,9 @@ def implicit_torque(
         work: buffers of the present pose.
         out: receives the torque, shape (dof,) [N m].
     """
-    work.factor[:] = work.mass_matrix
+    for i in range(qd.size):
+        for j in range(qd.size):
+            work.factor[i, j] = work.mass_matrix[i, j]
     for i in range(qd.size):
         work.factor[i, i] += dt * damping[i]
         work.predicted[i] = spring[i] + other[i] - work.bias[i]

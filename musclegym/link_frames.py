@@ -14,6 +14,7 @@ from numba import njit
 from musclegym.rotation import (
     Array,
     IntArray,
+    cross,
     matrix_from_quaternion,
     multiply,
     quaternion_from_matrix,
@@ -121,9 +122,9 @@ def from_links(
     for i in range(3):
         displacement[i] = links[i] - c[0, i] - tree.offset[0, i]
     w = links[10:13]
-    c[1, 0] = links[7] - (w[1] * c[0, 2] - w[2] * c[0, 1])
-    c[1, 1] = links[8] - (w[2] * c[0, 0] - w[0] * c[0, 2])
-    c[1, 2] = links[9] - (w[0] * c[0, 1] - w[1] * c[0, 0])
+    cross(w, c[0], c[1])
+    for i in range(3):
+        c[1, i] = links[7 + i] - c[1, i]
     rotate_back(b, w, qd[0:3])
     rotate_back(b, c[1], qd[3:6])
 
@@ -150,9 +151,11 @@ def to_links(tree: Tree, frames: LinkFrames, q: Array, qd: Array, links: Array) 
     rotate(b, tree.com[0], arm)
     rotate(b, qd[0:3], turn)
     rotate(b, qd[3:6], c[0])
-    links[0:3] = tree.offset[0] + q[3:6] + arm
-    links[7:10] = c[0] + np.cross(turn, arm)
-    links[10:13] = turn
+    cross(turn, arm, c[1])
+    for i in range(3):
+        links[i] = tree.offset[0, i] + q[3 + i] + arm[i]
+        links[7 + i] = c[0, i] + c[1, i]
+        links[10 + i] = turn[i]
 
 
 @njit(cache=True)
@@ -171,7 +174,8 @@ def pose_vector(tree: Tree, local: Array, displacement: Array, out: Array) -> No
         else:
             vector_from_rotation(local[body], out[at : at + 3])
             if tree.kind[body] == FREE:
-                out[at + 3 : at + 6] = displacement
+                for i in range(3):
+                    out[at + 3 + i] = displacement[i]
 
 
 @njit(cache=True)

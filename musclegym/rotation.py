@@ -1,12 +1,17 @@
 """Rotations: small numba helpers that the physics kernels share.
 
 Matrices act on column vectors. Quaternions are xyzw. Offline code (readers, retargeting) uses
-`scipy.spatial.transform`.
+`scipy.spatial.transform`. Kernels copy arrays in loops: for `a[:] = b` numba compiles an error message too,
+which takes ten seconds on its own.
 """
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from musclegym.compiling import announce_compiling
+
+announce_compiling()
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -95,6 +100,21 @@ def rotate(r: Array, v: Array, out: Array) -> None:
     """Write r @ v into `out` (3,), which is not `v`."""
     for i in range(3):
         out[i] = r[i, 0] * v[0] + r[i, 1] * v[1] + r[i, 2] * v[2]
+
+
+@njit(cache=True, inline="always")
+def cross(a: Array, b: Array, out: Array) -> None:
+    """Write a x b into `out` (3,), which is neither of them."""
+    out[0] = a[1] * b[2] - a[2] * b[1]
+    out[1] = a[2] * b[0] - a[0] * b[2]
+    out[2] = a[0] * b[1] - a[1] * b[0]
+
+
+@njit(cache=True, inline="always")
+def shift(v: Array, out: Array) -> None:
+    """Add v (3,) to `out` (3,)."""
+    for i in range(3):
+        out[i] += v[i]
 
 
 @njit(cache=True, inline="always")

@@ -23,11 +23,13 @@ from numba import njit
 from musclegym.rotation import (
     Array,
     IntArray,
+    cross,
     multiply,
     relative_vector,
     rotate,
     rotation_about_axis,
     rotation_from_vector,
+    shift,
 )
 
 FREE, BALL, HINGE = 0, 1, 2
@@ -290,14 +292,15 @@ def forward_kinematics(
         parent = tree.parent[body]
         if parent < 0:
             multiply(tree.rest_rotation[body], local[body], rotation[body])
-            position[body] = tree.offset[body] + root_displacement
+            for i in range(3):
+                position[body, i] = tree.offset[body, i] + root_displacement[i]
         else:
             multiply(rotation[parent], tree.rest_rotation[body], rest)
             multiply(rest, local[body], rotation[body])
             rotate(rotation[parent], tree.offset[body], position[body])
-            position[body] += position[parent]
+            shift(position[parent], position[body])
         rotate(rotation[body], tree.com[body], com[body])
-        com[body] += position[body]
+        shift(position[body], com[body])
 
 
 @njit(cache=True)
@@ -305,7 +308,7 @@ def body_velocities(
     tree: Tree, rotation: Array, position: Array, qd: Array, angular: Array, linear: Array
 ) -> None:
     """Write each body's angular velocity and its joint's velocity in the world, both (body, 3)."""
-    relative = np.empty(3)
+    relative, arm = np.empty(3), np.empty(3)
     for body in range(tree.parent.size):
         parent, at = tree.parent[body], tree.dof_start[body]
         if tree.kind[body] == HINGE:
@@ -313,11 +316,15 @@ def body_velocities(
         else:
             rotate(rotation[body], qd[at : at + 3], relative)
         if parent < 0:
-            angular[body] = relative
+            for i in range(3):
+                angular[body, i] = relative[i]
             rotate(rotation[body], qd[at + 3 : at + 6], linear[body])
         else:
-            angular[body] = angular[parent] + relative
-            linear[body] = linear[parent] + np.cross(angular[parent], position[body] - position[parent])
+            for i in range(3):
+                angular[body, i] = angular[parent, i] + relative[i]
+                arm[i] = position[body, i] - position[parent, i]
+            cross(angular[parent], arm, linear[body])
+            shift(linear[parent], linear[body])
 
 
 @njit(cache=True)
@@ -336,7 +343,8 @@ def integrate(tree: Tree, q: Array, qd: Array, dt: float, out: Array) -> None:
         if tree.kind[body] == FREE:
             multiply(tree.rest_rotation[body], a, b)
             rotate(b, qd[at + 3 : at + 6], c[0])
-            out[at + 3 : at + 6] = q[at + 3 : at + 6] + dt * c[0]
+            for i in range(3):
+                out[at + 3 + i] = q[at + 3 + i] + dt * c[0, i]
 
 
 @njit(cache=True)

@@ -94,7 +94,9 @@ def propose(layers: Layers, features: Array32) -> Array32:
     values = features
     for weight, bias in zip(layers.weight, layers.bias):  # noqa: B905 (numba knows no strict)
         out = np.empty((values.shape[0], bias.size), dtype=np.float32)
-        out[:] = bias
+        for row in range(values.shape[0]):
+            for j in range(bias.size):
+                out[row, j] = bias[j]
         for i in range(weight.shape[0]):
             for row in range(values.shape[0]):
                 value = values[row, i]
@@ -117,8 +119,8 @@ def settle(features: Array32, entries: Entries, sweeps: int, activation: Array32
     for row in range(features.shape[0] if sweeps else 0):
         matrix, current = features[row, :count], activation[row]
         residual = -features[row, count : features.shape[1] - muscles]
-        curvature[:] = effort
         for muscle in range(muscles):
+            curvature[muscle] = effort
             for entry in range(entries.start[muscle], entries.start[muscle + 1]):
                 residual[entries.dof[entry]] += current[muscle] * matrix[entry]
                 curvature[muscle] += matrix[entry] * matrix[entry]
