@@ -65,8 +65,8 @@ STUDIES: dict[str, Variants] = {
         "early termination": [Stage(f"{UNAIDED} --aids.fall-drop 0.08 --aids.lost-distance 0.3")],
     },
     "clips": {
-        "at once": [Stage(f"{UNAIDED} --aids.motions turn --aids.motion-coverage 0")],
-        "one by one": [Stage(f"{UNAIDED} --aids.motions turn --aids.motion-coverage 0.2")],
+        "at once": [Stage(f"{UNAIDED} --aids.motions turn_left1 --aids.motion-coverage 0")],
+        "one by one": [Stage(f"{UNAIDED} --aids.motions turn_left1 --aids.motion-coverage 0.2")],
     },
     "actuation": {
         "muscle": [Stage(SCRATCH)],
@@ -76,7 +76,7 @@ STUDIES: dict[str, Variants] = {
 """Study -> variant -> its stages, of which each begins with the policy of the one before."""
 JUDGED = {"prior": "torque", "aids": "torque", "clips": "torque", "actuation": "muscle"}
 """Actuation in which all policies of a study are evaluated."""
-FOLLOWED = {"clips": ("walk", "turn")}
+FOLLOWED = {"clips": ("walk", "turn_left1")}
 """Motions on which they are, each with as much weight; where none are named, the policy's own."""
 OF_A_TRAINING = (
     "run",

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from musclegym.motion.load import embedded_motion_names
 from musclegym.policies.train_config import from_arguments
 from musclegym.policies.training_run import FILE, read_checkpoint
 
@@ -30,12 +31,14 @@ def test_every_variant_is_a_command_that_is_understood(study: Any):
     for variants in study.STUDIES.values():
         seen = [from_arguments(stage.options.split()) for stages in variants.values() for stage in stages]
         assert len({repr(config) for config in seen}) == len(seen)
+        assert {motion for config in seen for motion in config.aids.motions} <= {*embedded_motion_names()}
         for stages in variants.values():
             shares = [stage.until for stage in stages]
             assert shares == sorted(shares)
             assert shares[-1] == 1.0
     assert study.JUDGED.keys() == study.STUDIES.keys()
     assert study.FOLLOWED.keys() <= study.STUDIES.keys()
+    assert {motion for motions in study.FOLLOWED.values() for motion in motions} <= {*embedded_motion_names()}
 
 
 def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Path):
@@ -46,7 +49,7 @@ def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Pat
 
 
 def test_motions_that_are_followed_count_alike(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    coverage = {"walk": 0.5, "turn": 0.25}
+    coverage = {"walk": 0.5, "turn_left1": 0.25}
 
     def evaluate(config: Any) -> dict[str, Any]:
         mean = {"mean": coverage[config.environment.motion]}
