@@ -18,8 +18,8 @@ from musclegym.manifest import read_manifest
 from musclegym.policies.environment import EnvironmentConfig, made_for, options_of
 from musclegym.policies.episodes import open_policy
 from musclegym.policies.evaluate import text
-from musclegym.policies.policy_file import MADE_BY, load_policy, policy_path, save_policy
-from musclegym.policies.shipped import FOLDER
+from musclegym.policies.policy_file import MADE_BY, load_policy, save_policy
+from musclegym.policies.shipped import FOLDER, policy_path
 from musclegym.policies.shipped_scores import measure_shipped, write_scores
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,7 +14,7 @@ import torch
 from musclegym.manifest import load_weights
 from musclegym.motion.features import StateLayout
 from musclegym.policies.normaliser import CLIP, SMALLEST_DEVIATION
-from musclegym.policies.shipped import shipped_path
+from musclegym.policies.shipped import policy_path
 from musclegym.pretrain.kinds import model_of_kind
 from musclegym.pretrain.next_state import NextStateModel
 
@@ -25,14 +25,14 @@ def load_plain(path: str | Path) -> Callable[[Array32], Array32]:
     """Return the deterministic policy of a file; nothing of stable-baselines3 is imported, nothing unpickled.
 
     Args:
-        path: name of a shipped policy, or NAME.safetensors.
+        path: name of a shipped policy, NAME.safetensors, or the folder of a run of `musclegym train`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it was changed after it was saved, or is no policy.
     """
-    file = shipped_path(str(path)) or path
-    weights, manifest = load_weights(file, {"kind": "SimulationNNWithPrior"}, made_by="musclegym train")
+    expect = {"kind": "SimulationNNWithPrior"}
+    weights, manifest = load_weights(policy_path(path), expect, made_by="musclegym train")
     layers = [f"mlp_extractor.policy_net.{2 * i}" for i in range(len(manifest["network"]["hidden"]))]
     matrices = [
         (weights[f"{name}.weight"].astype(np.float32), weights[f"{name}.bias"].astype(np.float32))

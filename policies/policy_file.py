@@ -14,7 +14,7 @@ from musclegym.manifest import load_weights, read_manifest, save_weights
 from musclegym.motion.features import StateLayout
 from musclegym.policies.environment import made_for
 from musclegym.policies.prior_policy import SimulationNNWithPrior
-from musclegym.policies.shipped import shipped_path
+from musclegym.policies.shipped import policy_path
 from musclegym.pretrain.kinds import model_of_kind
 from musclegym.pretrain.next_state import NextStateModel
 
@@ -97,13 +97,6 @@ def policy_options(path: str | Path) -> dict[str, Any]:
     options = read_manifest(policy_path(path), MADE_BY)["environment_options"]
     beside = policy_path(path).parent / (options.get("muscle_weights") or ".")
     return {**options, "muscle_weights": str(beside)} if beside.is_file() else options
-
-
-def policy_path(path: str | Path) -> Path:
-    """Return the file of a policy, which is a shipped one's name, its file or its run folder."""
-    if (shipped := shipped_path(str(path))) is not None:
-        return shipped
-    return Path(path) / "policy.safetensors" if Path(path).is_dir() else Path(path)
 
 
 def weights_of(policy: SimulationNNWithPrior) -> dict[str, Tensor]:

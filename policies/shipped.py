@@ -38,6 +38,22 @@ def shipped_path(name: str, folder: Path = FOLDER) -> Path | None:
     return folder / f"{name}.safetensors" if name in shipped_names(folder) else None
 
 
+def policy_path(path: str | Path) -> Path:
+    """Return the file of a policy, which is a shipped one's name, its file or its run folder.
+
+    Raises:
+        FileNotFoundError: if it is none of them.
+    """
+    if (shipped := shipped_path(str(path))) is not None:
+        return shipped
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"a policy is a file, the folder of a run, or one of {', '.join(shipped_names())}, but {path} is "
+            f"none of them; check it, or make one with musclegym train"
+        )
+    return Path(path) / "policy.safetensors" if Path(path).is_dir() else Path(path)
+
+
 def card(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """Return the manifest of a shipped policy.
 

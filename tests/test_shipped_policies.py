@@ -12,7 +12,7 @@ import torch
 from musclegym.policies.environment import EnvironmentConfig, made_for, make_environment
 from musclegym.policies.episodes import Start, open_policy, run_episode
 from musclegym.policies.plain import load_plain
-from musclegym.policies.policy_file import load_policy, save_policy
+from musclegym.policies.policy_file import load_policy, policy_options, save_policy
 from musclegym.policies.prior_policy import FRAMES, SimulationNNWithPrior, load_encoder
 from musclegym.policies.shipped import FOLDER, card, card_text, listing, main, shipped_names
 from musclegym.policies.shipped_scores import Scores, write_scores
@@ -51,6 +51,13 @@ def test_plain_loader_acts_as_the_policy_does(made):
     act = load_plain(path)
     np.testing.assert_allclose(act(seen), wanted, atol=2e-6)
     np.testing.assert_allclose(act(seen[0]), wanted[0], atol=2e-6)
+    np.testing.assert_array_equal(load_plain(path.parent)(seen), act(seen))
+
+
+@pytest.mark.parametrize("load", [load_plain, policy_options])
+def test_a_name_that_no_policy_has_is_refused_with_those_that_are(load):
+    with pytest.raises(FileNotFoundError, match=r"one of .*\bwalk_muscle\b.*, but walk_muscel is none"):
+        load("walk_muscel")
 
 
 def test_matrices_of_half_precision_change_actions_little(made, tmp_path):
