@@ -7,6 +7,9 @@ for which its torque is held, which in muscle-driven bodies is the time between 
 expect the forces of the last physics step's contacts to go on: a foot that stands is not free to move. The
 force-velocity relation is a damper too, the stiffest of all: its present value acts, and the change of
 velocity over the step is resisted.
+
+Kernels are inlined into those that are called: each that numba compiles on its own has to take the hundred
+arrays of model and stage, which took much of the time of a first use.
 """
 
 from typing import NamedTuple
