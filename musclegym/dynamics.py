@@ -289,7 +289,6 @@ def implicit_torque(
     for i in range(qd.size):
         for j in range(qd.size):
             work.factor[i, j] = work.mass_matrix[i, j]
-    for i in range(qd.size):
         work.factor[i, i] += dt * damping[i]
         work.predicted[i] = spring[i] + other[i] - work.bias[i]
     solve_tree(tree.dof_parent, work.factor, work.predicted)
