@@ -35,10 +35,15 @@ from musclegym.policies.ppo import train
 from musclegym.policies.train_config import TrainConfig, from_arguments
 from musclegym.policies.training_run import FILE, read_checkpoint
 
-TORQUE, MUSCLE = "--config walk_torque", "--config walk_muscle"
+TORQUE = (
+    "--config walk_torque --final-learning-rate 8e-6 --exploration 0.075 --quiet-exploration 0.03 "
+    "--final-exploration 0.03 --steady 0.4 --aids.assistance-coverage 0.15 0.3 --aids.assistance-change 0.03"
+)
+"""The recipe for trainings that are too short to walk: noise sinks and springs fade early."""
+MUSCLE = "--config walk_muscle"
 UNAIDED = f"{TORQUE} --aids.assistance 0"
 SCRATCH = f"{TORQUE} --actuation muscle --physics-hz 480 --refine-steps 65536"
-"""Noise and springs of `walk_torque`, for muscles that begin with nothing, unlike those of `walk_muscle`."""
+"""Noise and springs of `TORQUE`, for muscles that begin with nothing, unlike those of `walk_muscle`."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from musclegym.policies.train_config import from_arguments
 from musclegym.policies.training_run import FILE, read_checkpoint
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "policy_comparison.py"
+RESULTS = sorted((SCRIPT.parent / "results").glob("comparison_*.json"))
 SMALL = "--samples 32 --minibatch 32 --epochs 1 --members 2 --hidden 8 --env fall_drop=0.05 --refine-steps 0"
 
 
@@ -39,6 +40,13 @@ def test_every_variant_is_a_command_that_is_understood(study: Any):
     assert study.JUDGED.keys() == study.STUDIES.keys()
     assert study.FOLLOWED.keys() <= study.STUDIES.keys()
     assert {motion for motions in study.FOLLOWED.values() for motion in motions} <= {*embedded_motion_names()}
+
+
+@pytest.mark.parametrize("results", RESULTS, ids=lambda results: results.stem)
+def test_the_results_were_made_as_the_script_would_make_them_now(study: Any, results: Path, tmp_path: Path):
+    made = json.loads(results.read_text())["settings"]
+    sizes = {name: made[name] for name in ("samples", "every", "episodes", "options")}
+    assert study.ComparisonConfig(made["study"], tmp_path, **sizes, json=results).kept["curves"]
 
 
 def test_all_variants_of_a_study_take_the_same_samples(study: Any, tmp_path: Path):
