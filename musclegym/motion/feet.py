@@ -2,9 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_closing, gaussian_filter1d
+from scipy.ndimage import binary_closing, distance_transform_edt, gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from musclegym.motion.curves import covering, eased, eased_above
 from musclegym.motion.frames import Frames, feet, lowest_sole, place, sole_points
 from musclegym.rotation import Array
 from musclegym.skeleton import Skeleton
@@ -12,13 +13,17 @@ from musclegym.skeleton import Skeleton
 SLOW = 0.4  # a foot whose lowest point is slower may stand [m/s]
 NEAR = 0.06  # and does so when that point is less than this above the ground [m]
 TOES_NEAR = 0.12  # toes bend while the foot's lowest point is nearer to the ground than this [m]
-TOES_SMOOTHING = 0.03  # time constant with which they do [s]
+TOES_SMOOTHING = 0.05  # time constant with which they do [s]
 LONGEST_GAP = 0.1  # for so long a standing foot may be faster without leaving the ground [s]
 FARTHEST = 0.08  # a standing foot is moved by no more than this: beyond, it is taken to slide on purpose [m]
 CLEARANCE = (
     0.02  # least height of a swinging foot [m]; toes clear the ground by 13 mm (Winter 1992, Phys Ther 72)
 )
 BALL_CLEARANCE = 0.052  # least height of the joint at its ball [m]: a lower one counts as skating
+LIFTING = 1.0 / 15.0  # time before and after a stand within which a foot rises to its clearance [s]
+LEVEL_STIFFNESS = 0.05  # stiffness of a foot's correction along the ground (`eased`) [s]
+UPRIGHT_STIFFNESS = 0.03  # the same of its height, which is to be exact [s]
+STRAIGHTEST = 0.997  # longest leg as a share of its bones: a straighter knee turns much for little length
 ROOT_SMOOTHING = 0.07  # time constant with which the root's height follows what the feet need [s]
 BALLS = {side: "FootThumb" + side for side in "LR"}
 LEGS = {side: tuple(body + side for body in ("Femur", "Tibia", "Talus")) for side in "LR"}
@@ -28,9 +33,9 @@ def plant_feet(skeleton: Skeleton, q: Array, fps: float) -> Array:
     """Return the poses (frame, dof) with the soles on the ground y = 0.
 
     A foot stands while its lowest point is slow and low. Then that point is held in place: the whole body is
-    shifted in height, and each leg is bent and swung until its ankle is where the standing foot asks for;
-    between two stands the correction changes evenly. A swinging foot is lifted until it and the joint at its
-    ball clear the ground.
+    shifted in height, and each leg is bent and swung until its ankle is where the standing foot asks for. A
+    swinging foot is lifted until it and the joint at its ball clear the ground. The correction is a smooth
+    curve (`musclegym.motion.curves`), so that it adds as little as it can to the recorded accelerations.
     """
     frames = place(skeleton, q)
     ground = ground_height(skeleton, frames, fps)
@@ -115,18 +120,16 @@ def foot_shift(points: Array, ball: Array, fps: float) -> Array:
     padded = np.pad(near & (speed < SLOW), gap.size, mode="edge")
     stands = np.asarray(binary_closing(padded, gap), dtype=np.bool_)[gap.size : -gap.size] & near
     shift = np.zeros((len(points), 3))
-    if stands.any():
-        edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
-        for start, stop in edges.reshape(-1, 2):
-            inside = np.arange(start, stop)
-            shift[inside] = hold(points[inside], lowest[inside])
-        every, standing = np.arange(len(points)), np.flatnonzero(stands)
-        shift = np.stack([np.interp(every, standing, shift[standing, axis]) for axis in range(3)], axis=1)
-    swings = np.clip((speed - SLOW) / SLOW, 0.0, 1.0)
-    shift[:, 1] = np.maximum(shift[:, 1], swings * CLEARANCE - height)
-    lack = BALL_CLEARANCE - ball[:, 1] - shift[:, 1]
-    shift[:, 1] += swings * np.maximum(lack, 0.0)
-    return shift
+    edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
+    for start, stop in edges.reshape(-1, 2):
+        inside = np.arange(start, stop)
+        shift[inside] = hold(points[inside], lowest[inside])
+    since = np.asarray(distance_transform_edt(~stands)) if stands.any() else np.full(len(stands), np.inf)
+    swings = np.clip((speed - SLOW) / SLOW, 0.0, 1.0) * np.clip(since / (LIFTING * fps), 0.0, 1.0)
+    clear = np.maximum(swings * CLEARANCE - height, swings * BALL_CLEARANCE - ball[:, 1])
+    bound = np.where(stands, shift[:, 1], clear)
+    level = eased(shift[:, [0, 2]], stands, fps, LEVEL_STIFFNESS)
+    return np.insert(level, 1, eased_above(shift[:, 1], stands, bound, fps, UPRIGHT_STIFFNESS), axis=1)
 
 
 def hold(points: Array, lowest: npt.NDArray[np.intp]) -> Array:
@@ -150,17 +153,13 @@ def drop_to_reach(skeleton: Skeleton, frames: Frames, rise: Array, ankles: list[
     drop = np.zeros(len(rise))
     for side, ankle in zip("LR", ankles, strict=True):
         hip, knee, foot = (skeleton.body(name) for name in LEGS[side])
-        longest = 0.999 * sum(float(np.linalg.norm(skeleton.tree.offset[body])) for body in (knee, foot))
+        longest = STRAIGHTEST * sum(
+            float(np.linalg.norm(skeleton.tree.offset[body])) for body in (knee, foot)
+        )
         away = frames.position[:, hip] + rise[:, None] * [0.0, 1.0, 0.0] - ankle
         highest = np.sqrt(np.maximum(longest**2 - away[:, 0] ** 2 - away[:, 2] ** 2, 0.0))
         drop = np.maximum(drop, away[:, 1] - highest)
     return covering(drop, fps)
-
-
-def covering(needed: Array, fps: float) -> Array:
-    """Return a smooth curve that is nowhere below what is needed and nowhere below zero, both (frame,)."""
-    needed = np.maximum(needed, 0.0)
-    return np.maximum(needed, gaussian_filter1d(needed, ROOT_SMOOTHING * fps, mode="nearest"))
 
 
 def reach(skeleton: Skeleton, q: Array, leg: list[int], target: Array) -> Array:

@@ -45,7 +45,8 @@ class LibraryConfig:
     """TOML file that maps bodies to the joints of skeletons of no known family."""
 
     low_pass: float | None = None
-    """Cut-off of a Butterworth low-pass filter without delay, usually 6 to 10 [Hz]; by default none."""
+    """Cut-off of a Butterworth low-pass filter without delay, usually 6 to 10 [Hz]; by default none. Clips of
+    twice its frames per second or fewer hold nothing faster, and are taken as they are."""
 
     labels: Path | None = None
     """CSV table that overrides what names and files tell of motions: the column pattern, and any of subject,

@@ -53,7 +53,9 @@ def make_clip(source: tuple[str, Path], job: Job) -> Outcome:
     try:
         reading = reading_of(name, job.table)
         clip = read_motion(path, fps=reading.get("fps"), unit=reading.get("unit"))
-        clip = clip if job.low_pass is None else low_pass(clip, job.low_pass)
+        # What was recorded at twice the cut-off or less holds nothing faster.
+        if job.low_pass is not None and clip.fps > 2.0 * job.low_pass + 1e-6:
+            clip = low_pass(clip, job.low_pass)
         return clip_data(retarget(clip, job.body, job.fps, mapping=job.mapping), clip.fps)
     except (ValueError, OSError) as error:
         folder = PurePosixPath(name).parent.as_posix()
