@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from musclegym.motion.curves import eased
 from musclegym.rotation import Array
 from musclegym.skeleton import BALL, FREE, HINGE, Skeleton
 
@@ -15,14 +16,20 @@ LIMBS = {
 STRAIGHT = 0.26
 TWIST = 0.2  # weight of a limb's turn about its bone against the bone's direction, where limits stop both
 STEPS = 12  # Newton steps, of which the last is below 1e-3 rad
+HALF_TURN = 2.0  # rotations by less are their own nearest way to limits [rad]
+JUMP = 0.2  # how much more a joint may turn between frames than what it follows [rad]
+FASTEST = 25.0  # faster turns of ball joints are faults of a recording, or throws [rad/s]
+BRIDGE = 0.1  # time before and after a jump over which it is spread [s]
+BRIDGE_STIFFNESS = 0.03  # of the curve that does so (`eased`) [s]
 
 
-def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
+def joint_angles(turn: Array, skeleton: Skeleton, fps: float) -> tuple[Array, float]:
     """Return poses (frame, dof) with the bodies turned as wanted, root not displaced, and the share clipped.
 
     Args:
         turn: wanted rotation of each body away from rest, in the world, shape (frame, body, 3, 3).
         skeleton: whose joints and limits.
+        fps: frame rate [1/s].
     """
     tree = skeleton.tree
     q = np.zeros((len(turn), skeleton.n_dofs))
@@ -40,12 +47,71 @@ def joint_angles(turn: Array, skeleton: Skeleton) -> tuple[Array, float]:
             values = Rotation.from_matrix(local).as_rotvec()
         if kind == FREE:
             q[:, columns] = values
-        else:
+        elif kind == HINGE:
             q[:, columns] = within_limits(values, skeleton, body)
+        else:
+            values = one_way_round(values, skeleton.lower[columns], skeleton.upper[columns])
+            q[:, columns] = without_jumps(within_limits(values, skeleton, body), values, fps)
         clipped += int(np.count_nonzero(np.abs(q[:, columns] - values) > 1e-9))
         vector = q[:, columns] * tree.axis[body] if kind == HINGE else q[:, columns]
         actual[:, body] = base @ Rotation.from_rotvec(vector).as_matrix()
     return q, clipped / q[:, 6:].size
+
+
+def one_way_round(vector: Array, lower: Array, upper: Array) -> Array:
+    """Return rotation vectors (frame, 3) of the same rotations whose nearest angles within limits jump least.
+
+    A rotation can be made either way round, and near half a turn both are as far from the limits: which one
+    was taken would change with every frame. The sequence that is taken has the least sum of what is missed
+    [rad] and of the changes of the angles within limits [rad].
+    """
+    angle = np.linalg.norm(vector, axis=1, keepdims=True)
+    if angle.max() < HALF_TURN:
+        return vector
+    ways = np.stack([vector, vector * (1.0 - 2.0 * np.pi / np.maximum(angle, 1e-9))], axis=1)
+    ends = np.clip(ways, lower, upper)
+    wanted = Rotation.from_rotvec(vector)
+    missed = np.stack([(Rotation.from_rotvec(ends[:, i]).inv() * wanted).magnitude() for i in (0, 1)], axis=1)
+    change = np.linalg.norm(ends[1:, None] - ends[:-1, :, None], axis=3)  # (frame - 1, from, to)
+    total, before = missed[0], np.zeros((len(vector), 2), dtype=np.int64)
+    for frame in range(1, len(vector)):  # Viterbi (1967)
+        paths = total[:, None] + change[frame - 1]
+        before[frame] = paths.argmin(axis=0)
+        total = paths.min(axis=0) + missed[frame]
+    way = np.empty(len(vector), dtype=np.int64)
+    way[-1] = total.argmin()
+    for frame in range(len(vector) - 1, 0, -1):
+        way[frame - 1] = before[frame, way[frame]]
+    return ways[np.arange(len(vector)), way]
+
+
+def without_jumps(vector: Array, wanted: Array, fps: float) -> Array:
+    """Return joint angles (frame, 3) whose jumps are spread over the frames around them.
+
+    Limits make some, where a joint leaves one end of its range for the other; recordings hold others, where
+    markers were taken for each other or were missing for a while.
+
+    Args:
+        vector: rotation vectors within the limits [rad].
+        wanted: the ones that they come nearest to, shape (frame, 3) [rad].
+        fps: frame rate [1/s].
+    """
+    turns = turns_between(wanted)
+    jumps = (np.linalg.norm(np.diff(vector, axis=0), axis=1) - turns > JUMP) | (turns > FASTEST / fps)
+    if not jumps.any():
+        return vector
+    reach = max(1, round(BRIDGE * fps))
+    near = np.convolve(jumps, np.ones(2 * reach), mode="full")[reach - 1 :][: len(vector)] > 0.5
+    if near.all():
+        return vector
+    bridged = eased(vector, ~near, fps, BRIDGE_STIFFNESS)
+    return np.clip(bridged, vector.min(axis=0), vector.max(axis=0))
+
+
+def turns_between(vector: Array) -> Array:
+    """Return the angles between successive rotations (frame, 3), shape (frame - 1,) [rad]."""
+    rotation = Rotation.from_rotvec(vector)
+    return (rotation[:-1].inv() * rotation[1:]).magnitude()
 
 
 def within_limits(values: Array, skeleton: Skeleton, body: int) -> Array:

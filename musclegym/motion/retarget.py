@@ -135,7 +135,7 @@ def follow(clip: Clip, family: Family, skeleton: Skeleton) -> tuple[Array, float
     """Return the poses (frame, dof) that follow a clip, and the share of joint angles that limits changed."""
     rotation, position = clip.pose
     turn = wanted_turns(rotation, t_pose_of(clip, family, skeleton), clip, family, skeleton)
-    q, clipped = joint_angles(turn, skeleton)
+    q, clipped = joint_angles(turn, skeleton, clip.fps)
     hips = [clip.joint(family.joints[name]) for name in ("FemurR", "FemurL")]
     own_hips = skeleton.joint_position[[skeleton.body("FemurR"), skeleton.body("FemurL")]].mean(axis=0)
     middle = leg_length_ratio(clip, family, skeleton) * position[:, hips].mean(axis=1)
