@@ -1,5 +1,6 @@
 """Retargeting: left is left, soles are on the ground, limbs point as in the source, cycles go on."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -312,6 +313,30 @@ def test_feet_skate_less_than_the_source_and_within_the_bar(body, name):
     clip = load_clip(name)
     quality = measure(clip, retarget(clip, body, cyclic=False, keep_place=True))
     assert quality.skating <= min(0.05, quality.source_skating + 0.01)
+
+
+def accelerations(motion, name):
+    """How much the joint coordinates of a body's both sides change their velocity in a frame, RMS [rad/s]."""
+    columns = [i for i, dof in enumerate(motion.skeleton.dof_names) if dof.startswith(name)]
+    return np.sqrt((np.diff(motion.qd[:, columns], axis=0) ** 2).mean())
+
+
+@pytest.mark.parametrize("name", ["walk", "run", "kick", "turn_left1", "dance_a"])
+def test_planted_feet_leave_the_legs_their_accelerations(body, name, monkeypatch):
+    clip = load_clip(name)
+    planted = retarget(clip, body, cyclic=False)
+    monkeypatch.setattr(sys.modules[retarget.__module__], "plant_feet", lambda skeleton, q, fps: q)
+    followed = retarget(clip, body, cyclic=False)
+    for joint in ("Femur", "Tibia", "Talus"):
+        assert accelerations(planted, joint) < 1.25 * accelerations(followed, joint)
+
+
+@pytest.mark.parametrize("name", ["walk", "run", "turn_left1"])
+def test_standing_soles_are_on_the_ground(body, name):
+    motion = load_motion(name, body)
+    height = lowest_sole(body.skeleton, place(body.skeleton, motion.q))[motion.contact]
+    assert height.mean() < 3e-3
+    assert height.max() < 6e-3
 
 
 def test_where_limits_stop_an_arm_turning_about_its_bone_the_bone_stays_as_near_as_it_can(body):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from musclegym.motion.curves import eased
+from musclegym.motion.curves import covering, eased
 from musclegym.rotation import Array
 from musclegym.skeleton import BALL, FREE, HINGE, Skeleton
 
@@ -45,14 +45,11 @@ def joint_angles(turn: Array, skeleton: Skeleton, fps: float) -> tuple[Array, fl
             wanted = turn_limb(turn, skeleton, body) if kind == BALL else turn[:, body]
             local = np.swapaxes(base, -1, -2) @ wanted @ skeleton.joint_rotation[body]
             values = Rotation.from_matrix(local).as_rotvec()
-        if kind == FREE:
-            q[:, columns] = values
-        elif kind == HINGE:
-            q[:, columns] = within_limits(values, skeleton, body)
-        else:
+        if kind == BALL:
             values = one_way_round(values, skeleton.lower[columns], skeleton.upper[columns])
-            q[:, columns] = without_jumps(within_limits(values, skeleton, body), values, fps)
-        clipped += int(np.count_nonzero(np.abs(q[:, columns] - values) > 1e-9))
+        near = values if kind == FREE else within_limits(values, skeleton, body)
+        clipped += int(np.count_nonzero(np.abs(near - values) > 1e-9))
+        q[:, columns] = without_jumps(near, values, fps) if kind == BALL else near
         vector = q[:, columns] * tree.axis[body] if kind == HINGE else q[:, columns]
         actual[:, body] = base @ Rotation.from_rotvec(vector).as_matrix()
     return q, clipped / q[:, 6:].size
@@ -104,8 +101,8 @@ def without_jumps(vector: Array, wanted: Array, fps: float) -> Array:
     near = np.convolve(jumps, np.ones(2 * reach), mode="full")[reach - 1 :][: len(vector)] > 0.5
     if near.all():
         return vector
-    bridged = eased(vector, ~near, fps, BRIDGE_STIFFNESS)
-    return np.clip(bridged, vector.min(axis=0), vector.max(axis=0))
+    bridged = np.clip(eased(vector, ~near, fps, BRIDGE_STIFFNESS), vector.min(axis=0), vector.max(axis=0))
+    return vector + covering(near.astype(np.float64), fps)[:, None] * (bridged - vector)
 
 
 def turns_between(vector: Array) -> Array:
