@@ -121,13 +121,18 @@ def retargeting(result: dict[str, Any]) -> str:
             f"{row['walk_skating']:.3f} ({row['walk_source_skating']:.3f})" if row["walks"] else "no walks",
             f"{row['sliding']:.3f}",
             f"{row['deepest']:.1f}",
+            f"{row['floating']:.1f}",
             f"{row['clipped']:.1%}",
         ]
         for name, row in result["results"].items()
     ]
     limbs, skating = "limb error, mean (worst clip) [mm]", "walks: skating (the source's) [share]"
-    sliding, under = "soles sliding [share]", "deepest under ground [mm]"
-    return markdown(["source", "clips", limbs, skating, sliding, under, "clipped angles"], rows)
+    sliding, under, above = (
+        "soles sliding [share]",
+        "deepest under ground [mm]",
+        "standing soles above it [mm]",
+    )
+    return markdown(["source", "clips", limbs, skating, sliding, under, above, "clipped angles"], rows)
 
 
 def library(result: dict[str, Any]) -> str:

@@ -17,7 +17,16 @@ from musclegym.manifest import core_count, environment_record, write_json
 from musclegym.motion import embedded_motion_names
 from musclegym.motion.data import InspectConfig, inspect
 
-MEANS = ("limb_error", "world_error", "sliding", "skating", "source_skating", "penetration", "clipped")
+MEANS = (
+    "limb_error",
+    "world_error",
+    "sliding",
+    "skating",
+    "source_skating",
+    "penetration",
+    "floating",
+    "clipped",
+)
 OF_WALKS = ("limb_error", "sliding", "skating", "source_skating")
 # Trials of CMU subjects 02 and 03 that walk without saying so in their names (index of mocap.cs.cmu.edu,
 # from memory; their speeds agree).
@@ -68,7 +77,8 @@ def words(name: str, row: dict[str, Any]) -> str:
     lines = [
         f"{name}: {row['clips']} clips, {row['seconds']:.0f} s, of {' and '.join(row['families'])}",
         f"  limbs {row['limb_error']:.1f} mm (worst {row['worst_limb_error']:.1f}, {row['worst_clip']}), "
-        f"world {row['world_error']:.1f} mm, deepest {row['deepest']:.2f} mm, clipped {row['clipped']:.3f}",
+        f"world {row['world_error']:.1f} mm, deepest {row['deepest']:.2f} mm, "
+        f"standing soles {row['floating']:.2f} mm up, clipped {row['clipped']:.3f}",
         f"  sliding {row['sliding']:.3f}, skating {row['skating']:.3f}, source's {row['source_skating']:.3f}",
     ]
     if row["walks"]:

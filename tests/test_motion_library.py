@@ -67,6 +67,23 @@ def test_library_holds_what_loading_each_file_gives(folder, tmp_path):
     np.testing.assert_array_equal(library.statistics["highest"], states.max(axis=0))
 
 
+def test_a_low_pass_leaves_alone_what_holds_nothing_faster(folder, tmp_path):
+    plain, beyond, below = (
+        MotionLibrary.build([folder], tmp_path / name, config=LibraryConfig(low_pass=cutoff))
+        for name, cutoff in (("plain", None), ("beyond", 16.0), ("below", 8.0))
+    )
+    clips = range(len(NAMES))
+    for clip in clips:
+        assert plain.clips[clip].source_fps < 2.0 * 16.0
+        np.testing.assert_array_equal(beyond.states(clip), plain.states(clip))
+
+    def unrest(library):
+        velocities = [library.states(clip)[:, BODY.n_dofs :] for clip in clips]
+        return sum(float((np.diff(velocity, axis=0) ** 2).sum()) for velocity in velocities)
+
+    assert unrest(below) < 0.9 * unrest(plain)
+
+
 def test_nothing_changed_makes_nothing(folder, tmp_path):
     first = build_library([folder], tmp_path / "cache", BODY)
     before = contents(tmp_path / "cache")

@@ -337,6 +337,9 @@ def test_standing_soles_are_on_the_ground(body, name):
     height = lowest_sole(body.skeleton, place(body.skeleton, motion.q))[motion.contact]
     assert height.mean() < 3e-3
     assert height.max() < 6e-3
+    clip = load_clip(name)
+    quality = measure(clip, retarget(clip, body, keep_place=True))
+    assert quality.floating == pytest.approx(1000.0 * height.mean(), abs=0.2)
 
 
 def test_where_limits_stop_an_arm_turning_about_its_bone_the_bone_stays_as_near_as_it_can(body):

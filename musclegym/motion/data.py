@@ -39,6 +39,7 @@ COLUMNS = {  # figure -> heading and format in the table
     "source_skating": ("source's", ".3f"),
     "penetration": ("under mm", ".2f"),
     "deepest": ("deepest", ".1f"),
+    "floating": ("above mm", ".1f"),
     "clipped": ("clipped", ".3f"),
 }
 
@@ -52,7 +53,8 @@ class InspectConfig:
     body's; world mm, the same in the world, with the whole source scaled by leg length; sliding, share of
     frames in which a sole moves while it touches the ground; skating, share in which the ball of a foot is
     low and fast, 20 frames a second, and source's, the same of the source; under mm and deepest, mean and
-    largest depth of the soles under the ground; clipped, share of joint angles that limits changed.
+    largest depth of the soles under the ground; above mm, mean height of standing soles above it; clipped,
+    share of joint angles that limits changed.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]

@@ -48,6 +48,9 @@ class Quality:
     """Mean depth of the lowest sole point below the ground, zeros included [mm]."""
     deepest: float
     """Largest such depth [mm]."""
+    floating: float
+    """Mean height above the ground of the lowest points of feet that stand, as `foot_contacts` says [mm]; 0
+    where none does."""
     clipped: float
     """Share of joint angles that the limits changed."""
     speed: float
@@ -70,7 +73,9 @@ def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quali
         stray = np.diff(own, axis=1) - scale[:, None] * np.diff(other, axis=1)
         limb.append(np.linalg.norm(np.cumsum(stray, axis=1), axis=2))
         world.append(np.linalg.norm(own - other, axis=2)[:, 1:])
-    depth = np.maximum(-lowest_sole(skeleton, frames).min(axis=1), 0.0)
+    soles = lowest_sole(skeleton, frames)
+    depth = np.maximum(-soles.min(axis=1), 0.0)
+    standing = np.maximum(soles[motion.contact], 0.0)
     path = np.linalg.norm(np.diff(motion.q[:, [3, 5]], axis=0), axis=1)
     return Quality(
         limb_error=1000.0 * float(np.mean(limb)),
@@ -80,6 +85,7 @@ def measure(clip: Clip, motion: Motion, mapping: NameMap | None = None) -> Quali
         source_skating=skating_ratio(source_balls(clip, family, source, motion), motion.fps),
         penetration=1000.0 * float(depth.mean()),
         deepest=1000.0 * float(depth.max()),
+        floating=1000.0 * float(standing.mean()) if standing.size else 0.0,
         clipped=motion.clipped,
         speed=float(path.sum() / motion.duration),
     )
