@@ -73,8 +73,9 @@ def test_a_low_pass_leaves_alone_what_holds_nothing_faster(folder, tmp_path):
         for name, cutoff in (("plain", None), ("beyond", 16.0), ("below", 8.0))
     )
     clips = range(len(NAMES))
-    for clip in clips:
-        assert plain.clips[clip].source_fps < 2.0 * 16.0
+    slow = [clip for clip in clips if plain.clips[clip].source_fps < 2.0 * 16.0]
+    assert len(slow) > 2
+    for clip in slow:
         np.testing.assert_array_equal(beyond.states(clip), plain.states(clip))
 
     def unrest(library):
