@@ -36,7 +36,7 @@ def pretrain(config: PretrainConfig) -> dict[str, Any]:
         and steps. Of several processes only the first one measures and saves; the others return nothing.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C; the run folder can be resumed.
+        KeyboardInterrupt: after Ctrl-C; the run folder can be resumed, and holds the prior so far.
         FileExistsError: if a new run's folder holds weights of another one.
         ValueError: if a resumed run finds other data.
     """
@@ -69,11 +69,22 @@ def learned(config: PretrainConfig, corpus: Corpus, members: Team) -> tuple[Moti
     trainer = trainer_of(config, corpus, members)
     if config.resume is not None:
         trainer.resume()
-    trainer.fit()
-    record = {"steps": trainer.step, "seconds": trainer.seconds, "final_loss": trainer.recent_losses()}
+    try:
+        trainer.fit()
+    except KeyboardInterrupt:
+        if members.leads:
+            save(*so_far(trainer), corpus, config)
+        raise
+    prior, record = so_far(trainer)
+    return prior, record | {"curve": trainer.curve}
+
+
+def so_far(trainer: Trainer) -> tuple[NextStateModel, dict[str, Any]]:
+    """Return the prior that a training has come to, and what its record says about that."""
     prior = trainer.averaged_model.cpu()
     assert isinstance(prior, NextStateModel)
-    return prior, record | {"curve": trainer.curve}
+    record = {"steps": trainer.step, "seconds": trainer.seconds, "final_loss": trainer.recent_losses()}
+    return prior, record
 
 
 def opened_in_turn(config: PretrainConfig, members: Team) -> Corpus:
@@ -150,11 +161,19 @@ def finished(
     """Measure and save a prior, and return its manifest's record; the curve goes to the result alone."""
     prior.eval()
     curve = record.pop("curve")
-    record = {"data": corpus.record, "seed": config.trainer.seed, **record}
     record["scores"] = measure(prior, corpus, config)
-    save_prior(config.run / "prior.safetensors", prior, corpus.library.body, record, half=config.half)
+    record = save(prior, record, corpus, config)
     for path in filter(None, (config.run / "result.json", config.json)):
         write_json(path, record | {"curve": curve})
+    return record
+
+
+def save(
+    prior: MotionModel, record: dict[str, Any], corpus: Corpus, config: PretrainConfig
+) -> dict[str, Any]:
+    """Write a prior into the run's folder, and return its manifest's record."""
+    record = {"data": corpus.record, "seed": config.trainer.seed, **record}
+    save_prior(config.run / "prior.safetensors", prior, corpus.library.body, record, half=config.half)
     return record
 
 

@@ -56,6 +56,37 @@ def test_command_trains_on_embedded_clips_and_can_be_resumed(tmp_path, capsys):
         pretrain(PretrainConfig(resume=run))
 
 
+def test_a_run_that_was_stopped_leaves_its_prior_for_others_to_begin_with(tmp_path):
+    run = tmp_path / "stopped"
+    words = ["--data", "walk", "--run", str(run), "--steps", "1000000", "--checkpoint-minutes", "1e-9", *TINY]
+    process = subprocess.Popen([sys.executable, "-m", "musclegym", "pretrain", *words], cwd=ROOT)
+    deadline = time.monotonic() + 120.0
+    while not (run / FILE).is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120.0) != 0
+    steps = json.loads((run / "prior.json").read_text())["steps"]
+    assert 0 < steps < 1000000
+    stopped, begun = load_prior(run, BODY), tmp_path / "begun"
+    main(
+        [
+            "--data",
+            "walk",
+            "--run",
+            str(begun),
+            "--init",
+            str(run),
+            "--steps",
+            "1",
+            "--learning-rate",
+            "0",
+            *TINY,
+        ]
+    )
+    weights = load_prior(begun, BODY).state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in stopped.state_dict().items())
+
+
 def test_clips_are_held_out_whole_and_by_seed(tmp_path):
     names = ("walk", "run", "jump", "kick", "punch", "spinkick")
     config = PretrainConfig(run=tmp_path, data=names, held_out=0.3)
