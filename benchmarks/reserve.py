@@ -1,6 +1,6 @@
 """What a policy asks of muscles that they cannot make: its episodes with ever weaker reserve actuators.
 
-    python benchmarks/reserve.py run_torque --physics-hz 480 --env muscle_hz=480 [--json OUT]
+    python benchmarks/reserve.py runs/run --physics-hz 480 --env muscle_hz=480 [--json OUT]
 
 A policy, mostly one that learned with joint torques, moves the body by its muscles, and reserve actuators
 make what they miss up to a limit. Reported are control steps until it falls, and for the greatest limit what
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 class ReserveConfig:
     """What to measure."""
 
-    policy: tyro.conf.Positional[str] = "run_torque"
+    policy: tyro.conf.Positional[str]
     """Name of a shipped policy, its file or its run folder."""
     limits: tuple[float, ...] = (1000.0, 100.0, 60.0, 30.0, 15.0, 0.0)
     """Largest torques of the reserve actuators, the greatest first [N m]."""
