@@ -17,8 +17,9 @@ STRAIGHT = 0.26
 TWIST = 0.2  # weight of a limb's turn about its bone against the bone's direction, where limits stop both
 STEPS = 12  # Newton steps, of which the last is below 1e-3 rad
 HALF_TURN = 2.0  # rotations by less are their own nearest way to limits [rad]
-JUMP = 0.2  # how much more a joint may turn between frames than what it follows [rad]
-FASTEST = 25.0  # faster turns of ball joints are faults of a recording, or throws [rad/s]
+JUMP = 0.5  # how much more a joint may turn between frames than what it follows [rad]
+FASTEST = 25.0  # a ball joint that turns faster, but not just before and after, was recorded wrongly [rad/s]
+BURST = 4.0  # how many times as fast as before and after
 BRIDGE = 0.1  # time before and after a jump over which it is spread [s]
 BRIDGE_STIFFNESS = 0.03  # of the curve that does so (`eased`) [s]
 
@@ -93,11 +94,13 @@ def without_jumps(vector: Array, wanted: Array, fps: float) -> Array:
         wanted: the ones that they come nearest to, shape (frame, 3) [rad].
         fps: frame rate [1/s].
     """
-    turns = turns_between(wanted)
-    jumps = (np.linalg.norm(np.diff(vector, axis=0), axis=1) - turns > JUMP) | (turns > FASTEST / fps)
+    turns, reach = turns_between(wanted), max(1, round(BRIDGE * fps))
+    padded = np.pad(turns, reach, mode="edge")
+    around = np.maximum(padded[: len(turns)], padded[2 * reach :])
+    bursts = (turns > FASTEST / fps) & (turns > BURST * around)
+    jumps = (np.linalg.norm(np.diff(vector, axis=0), axis=1) - turns > JUMP) | bursts
     if not jumps.any():
         return vector
-    reach = max(1, round(BRIDGE * fps))
     near = np.convolve(jumps, np.ones(2 * reach), mode="full")[reach - 1 :][: len(vector)] > 0.5
     if near.all():
         return vector
