@@ -2,9 +2,9 @@
 
     python benchmarks/linear_foresight.py library [name=library ...] [--json OUT]
 
-For every coordinate a linear map of its last ten changes of velocity is fitted to the training split of a motion
-library, and its R^2 is measured on the test split, over all coordinates and by body. Noise and kinks lower it,
-whatever a model could know beside; a prior should explain more.
+For every coordinate a linear map of its last ten changes of velocity is fitted to the training split of a
+motion library, and its R^2 is measured on the test split, over all coordinates and by body. Noise and kinks
+lower it, whatever a model could know beside; a prior should explain more.
 """
 
 from dataclasses import dataclass

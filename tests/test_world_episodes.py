@@ -13,7 +13,7 @@ from musclegym.rotation import Array
 PHYSICS_HZ = 240
 
 
-def rollout(steps: int = 12, **options: Any) -> tuple[Array, dict[str, Any]]:
+def rollout(steps: int = 30, **options: Any) -> tuple[Array, dict[str, Any]]:
     """Return the root's path and turn (step, 6) of an episode under zero action, and the last info."""
     env = MuscleHumanoidEnv(**{"actuation": "torque", "physics_hz": PHYSICS_HZ, **options})
     env.reset(seed=5)
