@@ -68,21 +68,8 @@ def test_a_run_that_was_stopped_leaves_its_prior_for_others_to_begin_with(tmp_pa
     steps = json.loads((run / "prior.json").read_text())["steps"]
     assert 0 < steps < 1000000
     stopped, begun = load_prior(run, BODY), tmp_path / "begun"
-    main(
-        [
-            "--data",
-            "walk",
-            "--run",
-            str(begun),
-            "--init",
-            str(run),
-            "--steps",
-            "1",
-            "--learning-rate",
-            "0",
-            *TINY,
-        ]
-    )
+    words = ["--data", "walk", "--run", str(begun), "--init", str(run), "--steps", "1"]
+    main([*words, "--learning-rate", "0", *TINY])
     weights = load_prior(begun, BODY).state_dict()
     assert all(torch.equal(weights[name], value) for name, value in stopped.state_dict().items())
 
