@@ -82,6 +82,19 @@ def test_a_bounded_curve_keeps_a_smooth_bound_and_leaves_what_is_above_it():
     assert np.array_equal(free, eased(target[:, None], given, FPS, 0.03)[:, 0])
 
 
+@pytest.mark.parametrize("fps", [30.0, 120.0])
+def test_beyond_the_targets_a_lifted_curve_comes_down_again(fps):
+    times = np.arange(int(2 * fps)) / fps
+    given = times > 1.5
+    bound = np.where((times > 1.35) & ~given, 0.05, -1.0)
+    curve = eased_above(np.zeros(len(times)), given, bound, fps, 0.03)
+    assert curve[(times > 1.4) & ~given] == pytest.approx(0.05, abs=0.015)
+    assert curve[times < 0.8] == pytest.approx(0.0, abs=0.001)
+    assert (np.diff(curve[times < 1.2]) > -1e-6).all()
+    backwards = eased_above(np.zeros(len(times)), given[::-1], bound[::-1], fps, 0.03)
+    assert backwards[::-1] == pytest.approx(curve, abs=1e-9)
+
+
 @pytest.mark.parametrize("fps", [20.0, 30.0, 120.0])
 def test_what_covers_is_nowhere_too_low_and_ends_soon_after_the_need(fps):
     needed = np.random.default_rng(0).normal(size=400) * (np.random.default_rng(1).random(400) < 0.05)
