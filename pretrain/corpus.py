@@ -41,6 +41,7 @@ class Corpus:
             "training_clips": [self.library.motion(clip).name for clip in self.training],
             **{f"{name}_clips": clips for name, clips in names.items()},
             "training_frames": sum(self.library.clips[clip].frames for clip in self.training),
+            "low_pass": self.library.low_pass,
             "data_hash": digest.hexdigest(),
         }
 
@@ -82,7 +83,7 @@ def open_corpus(config: PretrainConfig) -> Corpus:
     else:
         held_out = config.held_out if len(find_sources(config.data)) >= 5 else 0.0
         split = SplitConfig(train=1.0 - held_out, val=0.0, test=held_out, seed=config.trainer.seed)
-        settings = LibraryConfig(fps=config.fps, split=split)
+        settings = LibraryConfig(fps=config.fps, low_pass=config.low_pass, split=split)
         library = MotionLibrary.build(
             config.data, config.run / "library", body, settings, workers=config.workers, progress=True
         )

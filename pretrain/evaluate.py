@@ -32,7 +32,7 @@ class EvaluateConfig:
 
     data: tuple[str, ...] = ()
     """Cache of a motion library, or motion files, folders of them or names of embedded clips; none means all
-    embedded clips."""
+    embedded clips. Files are brought to the frame rate, and filtered, as those of the first prior were."""
 
     split: str | None = None
     """Split of the library: train, val or test; all motions if left out, the test split of a cache."""
@@ -97,7 +97,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measure priors.
 
     Returns:
-        `models`, by name the file and what its manifest says of the training; `data`, `split` and `motions`;
+        `models`, by name the file and what its manifest says of the training; `data`, its `low_pass` [Hz] or
+        None, `split` and `motions`;
         `rollouts`, the result of `rollout_stability`; `activities`, joint errors of the first model by
         activity; `bars`; and the record of the machine.
 
@@ -112,7 +113,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     models: dict[str, MotionModel] = {name: load_model(path, body) for name, path in files.items()}
     first = next(iter(models))
     with tempfile.TemporaryDirectory() as scratch:
-        library, split = open_library(config, Path(scratch), models[first].fps)
+        library, split = open_library(config, Path(scratch), files[first])
         chosen = library.select(split)
         motions = [library.motion(clip) for clip in chosen]
         if not motions:
@@ -131,6 +132,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         result = {
             "models": {name: {"file": files[name], **card(files[name])} for name in models},
             "data": list(config.data) or ["embedded clips"],
+            "low_pass": library.low_pass,
             "split": split or "all",
             "motions": [
                 {"name": motion.name, "activity": activity, "frames": len(motion.q)}
@@ -172,14 +174,14 @@ def run_name(path: Path) -> str:
     return path.parent.name if path.name == "prior.safetensors" else path.with_suffix("").name
 
 
-def open_library(config: EvaluateConfig, scratch: Path, fps: float) -> tuple[MotionLibrary, str | None]:
-    """Return the motions as a library, built in `scratch` unless they are one, and the split to use."""
+def open_library(config: EvaluateConfig, scratch: Path, prior: str) -> tuple[MotionLibrary, str | None]:
+    """Return the split to use of a library: the given one, or one that is built as a prior's was."""
     body = config.body.load()
     if len(config.data) == 1 and read_manifest(Path(config.data[0])) is not None:
         return MotionLibrary(config.data[0], body), config.split or "test"
-    library = MotionLibrary.build(
-        config.data, scratch / "library", body, LibraryConfig(fps=fps), progress=True
-    )
+    manifest = manifest_of(prior)
+    settings = LibraryConfig(fps=manifest["fps"], low_pass=manifest.get("data", {}).get("low_pass"))
+    library = MotionLibrary.build(config.data, scratch / "library", body, settings, progress=True)
     if library.errors:
         name, reason = next(iter(library.errors.items()))
         raise ValueError(f"{len(library.errors)} of the motions could not be read; of {name}: {reason}")
@@ -194,15 +196,18 @@ def card(path: str) -> dict[str, Any]:
     return {name: manifest[name] for name in kept if name in manifest} | {
         "training_frames": data.get("training_frames"),
         "data_hash": data.get("data_hash"),
+        "low_pass": data.get("low_pass"),
     }
 
 
 def text(result: dict[str, Any]) -> str:
     """The tables as lines to read."""
     seconds = sum(row["frames"] for row in result["motions"]) / result["rollouts"]["fps"]
+    low_pass = result["low_pass"]
+    filtered = "" if low_pass is None else f", low-passed at {low_pass:g} Hz"
     lines = [
         f"{', '.join(result['models'])} on {len(result['motions'])} motions, {seconds:.0f} s, split "
-        f"{result['split']} of {', '.join(result['data'])}",
+        f"{result['split']} of {', '.join(result['data'])}{filtered}",
         stability_table(result["rollouts"]),
         f"bars of {next(iter(result['models']))}:",
         bars_table(result["bars"]),

@@ -97,6 +97,10 @@ class PretrainConfig:
     fps: float = 30.0
     """Frames per second that the motions are brought to; a cache has its own."""
 
+    low_pass: float | None = None
+    """Cut-off of a low-pass filter that motions go through, usually 6 to 10; by default none. A cache has its
+    own [Hz]."""
+
     augmentation: Annotated[Augmentation, tyro.conf.OmitArgPrefixes] = field(
         default_factory=lambda: Augmentation(speed=0.0, stretch=0.0, scale=0.0, heading=False)
     )

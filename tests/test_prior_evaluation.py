@@ -11,11 +11,14 @@ import torch
 
 from musclegym.body import load_body
 from musclegym.motion.features import StateLayout
+from musclegym.motion.library import MotionLibrary
+from musclegym.motion.library_build import LibraryConfig
 from musclegym.motion.motion import Motion
 from musclegym.pretrain.bars import bars, bars_table
 from musclegym.pretrain.baselines import ZeroVelocity
 from musclegym.pretrain.chains import moved_along
 from musclegym.pretrain.checkpoint import save_prior
+from musclegym.pretrain.corpus import open_corpus
 from musclegym.pretrain.evaluate import EvaluateConfig, evaluate, named, text
 from musclegym.pretrain.metrics import (
     bootstrapped,
@@ -29,6 +32,7 @@ from musclegym.pretrain.metrics import (
 )
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
 from musclegym.pretrain.next_state import MotionModel
+from musclegym.pretrain.pretrain_config import PretrainConfig
 from musclegym.pretrain.rollout import compare, mean_of, rollout_stability, stability_table
 from musclegym.pretrain.train import main
 from musclegym.pretrain.windows import states_of
@@ -190,6 +194,23 @@ def test_evaluation_of_files_compares_them_and_writes_json_and_a_page(tmp_path: 
     page = (tmp_path / "out.html").read_text()
     assert page.count("<svg") == 2 + 2 + 2
     assert "http" not in re.sub(r"https?://www.w3.org[^\"]*", "", page)
+
+
+def test_motion_files_are_filtered_as_those_that_a_prior_learned_from(tmp_path):
+    library = MotionLibrary.build(["walk"], tmp_path / "library", BODY, LibraryConfig(low_pass=6.0))
+    config = PretrainConfig(run=tmp_path, data=(str(tmp_path / "library"),), held_out=0.0)
+    record = open_corpus(config).record
+    assert record["low_pass"] == library.low_pass == 6.0
+    save_prior(tmp_path / "prior.safetensors", MotionNN(LAYOUT, SMALL, FPS), BODY, {"data": record})
+    of_cache, of_file = (
+        evaluate(EvaluateConfig((str(tmp_path),), (data,), split, starts=2, long=20, seeds=2))
+        for data, split in ((str(tmp_path / "library"), "train"), ("walk", None))
+    )
+    assert of_cache["low_pass"] == of_file["low_pass"] == of_file["models"][tmp_path.name]["low_pass"] == 6.0
+    assert of_file["rollouts"]["horizons"] == of_cache["rollouts"]["horizons"]
+    assert "low-passed at 6 Hz" in text(of_file)
+    files = dataclasses.replace(config, run=tmp_path / "other", data=("walk",), low_pass=6.0)
+    assert open_corpus(files).record["data_hash"] == record["data_hash"]
 
 
 @pytest.mark.parametrize(

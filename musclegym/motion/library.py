@@ -83,6 +83,11 @@ class MotionLibrary:
         return float(self.manifest["recipe"]["fps"])
 
     @property
+    def low_pass(self) -> float | None:
+        """Cut-off of the filter that all clips went through, if any did [Hz]."""
+        return self.manifest["recipe"]["low_pass"]
+
+    @property
     def errors(self) -> dict[str, str]:
         """Source -> why it could not be read, for those that are missing here."""
         return {name: error["reason"] for name, error in self.manifest["errors"].items()}
