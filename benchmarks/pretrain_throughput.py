@@ -39,6 +39,7 @@ from musclegym.pretrain.unrolled import UnrollConfig
 from musclegym.pretrain.windows import Windows
 
 NO_ROLLOUTS = ObjectiveConfig(unroll=UnrollConfig(every=0))
+LONG_ROLLOUTS = ObjectiveConfig(unroll=UnrollConfig(longest=60, count=64))
 SIDE = 8192  # of the matrices whose product says what a GPU can do
 
 
@@ -98,6 +99,20 @@ def bare_step(trainer: Trainer) -> Callable[[], None]:
     return step
 
 
+def rollout_step(trainer: Trainer) -> Callable[[], None]:
+    """Return forward and backward of a trainer's longest rollouts."""
+    model, objective = trainer.model, trainer.objective
+    assert isinstance(model, NextStateModel)
+    assert isinstance(objective, NextStateObjective)
+    unrolled, places = objective.unrolled, objective.windows.draw(0)
+    assert unrolled is not None
+
+    def step() -> None:
+        torch.stack(list(unrolled(model, places, 1.0).values())).sum().backward()
+
+    return step
+
+
 def read_step(trainer: Trainer) -> Callable[[], None]:
     """Return the drawing and reading of a step's windows alone."""
     windows = windows_of(trainer)
@@ -136,6 +151,11 @@ def measure_steps(config: PretrainBenchmark, library: Path, folder: Path) -> dic
     if config.compile:
         variants["compiled"] = trainer(library, folder, compile=True)
         variants["compiled bfloat16"] = trainer(library, folder, compile=True, precision="bfloat16")
+    long = {
+        name: rollout_step(trainer(library, folder, LONG_ROLLOUTS, precision="bfloat16", compile=compiled))
+        for name, compiled in [("long rollouts", False), ("compiled long rollouts", True)]
+        if config.compile or not compiled
+    }
     actions = {
         "step": plain.train_step,
         "bare": bare_step(trainer(library, folder)),
@@ -143,6 +163,7 @@ def measure_steps(config: PretrainBenchmark, library: Path, folder: Path) -> dic
         "bfloat16": low.train_step,
         "bare bfloat16": bare_step(trainer(library, folder, precision="bfloat16")),
         **{name: each.train_step for name, each in variants.items()},
+        **long,
     }
     seconds = in_turn(actions, config.steps, config.rounds)
     return {
@@ -245,7 +266,7 @@ def main() -> None:
         f"{steps['step_over_bare_bfloat16']:.2f}; reading is {steps['reader_over_bare']:.3f} of it"
     )
     for name, ratio in steps["over_step"].items():
-        print(f"{name:>18} {ratio:6.3f} x the time of a step")
+        print(f"{name:>22} {ratio:6.3f} x the time of a step")
     small, large = corpus["memory"]
     print(
         f"{large['frames_megabytes']:.0f} instead of {small['frames_megabytes']:.0f} MB of frames: "

@@ -56,7 +56,7 @@ class MotionMLP(NextStateModel):
         before = memory.get("frames", inputs[:, :0]) if memory is not None else inputs[:, :0]
         seen = torch.cat([before, inputs], dim=1)
         if memory is not None:
-            memory["frames"] = seen[:, max(0, seen.shape[1] - self.window + 1) :]
+            memory["frames"] = seen[:, max(0, seen.shape[1] - self.window + 1) :].contiguous()
         missing = self.window - 1 - before.shape[1]
         padded = torch.cat([seen[:, :1].expand(-1, missing, -1), seen], dim=1)
         hidden = self.embed(padded.unfold(1, self.window, 1).transpose(2, 3).flatten(2))

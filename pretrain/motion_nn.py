@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from musclegym.motion.features import StateLayout
 from musclegym.pretrain.next_state import Memory, NextStateModel
-from musclegym.pretrain.transformer import Block
+from musclegym.pretrain.transformer import Block, turns_at
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,12 @@ class MotionNN(NextStateModel):
 
     def hidden(self, inputs: Tensor, memory: Memory | None) -> Tensor:
         """Return hidden states (batch, frame, width); `memory` keeps keys and values of the last frames."""
-        hidden = self.embed(inputs)
+        hidden, frames = self.embed(inputs), inputs.shape[1]
+        places = torch.arange(frames, device=inputs.device)
+        if memory is not None:
+            places = places + memory.get("frames", 0)
+            memory["frames"] = places[-1] + 1
+        turns = turns_at(places, self.config.width // self.config.heads)
         for index, block in enumerate(self.blocks):
-            hidden = block(hidden, memory, index)
+            hidden = block(hidden, turns, None if memory is None else memory.setdefault(index, {}))
         return self.norm(hidden)

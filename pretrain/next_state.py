@@ -151,7 +151,7 @@ class NextStateModel(MotionModel):
         if memory is not None:
             if "pose" in memory:
                 known = joined([memory["pose"], poses], dim=1)
-            memory["pose"] = poses.at((slice(None), slice(-1, None)))
+            memory["pose"] = Pose(*(part[:, -1:].contiguous() for part in poses))
         before, now = known.at((slice(None), slice(-1))), known.at((slice(None), slice(1, None)))
         arrivals = arrival(self.layout, before, now, self.fps) / self.arrival_scale
         missing = poses.hinge.shape[1] - arrivals.shape[1]
@@ -212,14 +212,16 @@ class NextStateModel(MotionModel):
         x, height, z = reached.displacement.unbind(-1)
         return Pose(
             rotation=torch.cat([reached.rotation[..., :1, :, :], rotation], dim=-3),
-            displacement=torch.stack([x, height.clamp(*self.height_range), z], dim=-1),
+            displacement=torch.stack(
+                [x, height.clamp(self.height_range[0], self.height_range[1]), z], dim=-1
+            ),
             hinge=kept[..., len(balls) :],
             velocity=velocity.masked_fill(stopped, 0.0),
         )
 
-    def next_pose(self, poses: Pose, memory: Memory | None = None) -> Pose:
-        """Return the pose after the last frame of `poses` (batch, frame); `memory` as in `changes`."""
-        last = (slice(None), -1)
+    def forward(self, poses: Pose, memory: Memory | None = None) -> Pose:
+        """Return the pose (batch, 1) after the last of `poses` (batch, frame); `memory` as in `changes`."""
+        last = (slice(None), slice(-1, None))
         return self.changed(poses.at(last), self.changes(poses, memory)[last])
 
     def step(self, states: Tensor, memory: Memory | None = None) -> Tensor:
@@ -229,7 +231,7 @@ class NextStateModel(MotionModel):
             states: frames that `memory` has not seen, oldest first.
             memory: as in `changes`.
         """
-        return self.layout.state(self.next_pose(self.layout.pose(states), memory))
+        return self.layout.state(self(self.layout.pose(states), memory))[:, 0]
 
     @torch.no_grad()
     def roll_out(self, context: Tensor, steps: int) -> Tensor:

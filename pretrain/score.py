@@ -45,8 +45,8 @@ class PriorScore:
         """Return the surprise about the last of the states [q, qd], shape (window, 2 dof) [-]."""
         layout, rows = self.model.layout, torch.from_numpy(np.asarray(states, dtype=np.float32))[None]
         with torch.inference_mode():
-            expected = self.model.next_pose(layout.pose(rows[:, :-1]))
-            missed = layout.difference(expected, layout.pose(rows[:, -1]))
+            expected = self.model(layout.pose(rows[:, :-1]))
+            missed = layout.difference(expected, layout.pose(rows[:, -1:]))
             return float(((missed / self.model.change_scale) ** 2).mean().sqrt())
 
     def __call__(self, states: Array) -> float:

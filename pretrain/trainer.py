@@ -106,8 +106,8 @@ class Trainer:
             raise ValueError(
                 f"compile needs repeated layers, but {type(self.model).__name__} has none; use --no-compile"
             )
-        for layer in layers:
-            layer.compile()
+        for part in (*layers, self.model):
+            part.compile(dynamic=False)
 
     @property
     def averaged_model(self) -> nn.Module:

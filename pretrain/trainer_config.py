@@ -54,7 +54,8 @@ class TrainerConfig:
     """In what linear layers multiply: bfloat16 is faster where there are units for it; auto finds out."""
 
     compile: bool = False
-    """Whether torch compiles repeated layers; worth it for long runs alone, and needs a C++ compiler."""
+    """Whether torch compiles repeated layers and the steps of rollouts, which takes minutes and needs a C++
+    compiler; worth it for long runs alone."""
 
     device: Device = "cpu"
     """Where to train; auto takes a GPU that torch can use, which has not been tried yet."""

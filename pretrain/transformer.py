@@ -1,5 +1,7 @@
 """A causal transformer: pre-norm with RMSNorm, rotary positions, QK-norm, zero-initialised outputs."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -10,16 +12,27 @@ ROTARY_BASE = 100.0
 """Sets the slowest turn of the rotary positions; small because windows are short [-]."""
 
 
-def rotary(heads: Tensor, first: int = 0) -> Tensor:
-    """Turn queries or keys (batch, head, frame, width) by their places in the sequence, counted from `first`.
+class Turns(NamedTuple):
+    """By how much the pairs of queries and keys turn at successive places, both (frame, width / 2)."""
+
+    cosine: Tensor
+    sine: Tensor
+
+
+def turns_at(places: Tensor, width: int) -> Turns:
+    """Return the turns of heads of a width at `places` in the sequence (frame,)."""
+    rate = ROTARY_BASE ** (-torch.arange(0, width, 2, device=places.device) / width)
+    angle = places[:, None] * rate
+    return Turns(angle.cos(), angle.sin())
+
+
+def rotary(heads: Tensor, turns: Turns) -> Tensor:
+    """Turn queries or keys (batch, head, frame, width) by their places in the sequence.
 
     Rotary position embedding (Su et al. 2021, RoFormer): attention then sees distances between frames only.
     """
-    frames, width = heads.shape[-2:]
-    rate = ROTARY_BASE ** (-torch.arange(0, width, 2, device=heads.device) / width)
-    angle = torch.arange(first, first + frames, device=heads.device)[:, None] * rate
-    cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
     left, right = heads.chunk(2, dim=-1)
+    cosine, sine = turns
     return torch.cat([left * cosine - right * sine, left * sine + right * cosine], dim=-1)
 
 
@@ -41,24 +54,25 @@ class CausalAttention(nn.Module):
         self.output = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.output.weight)
 
-    def forward(self, hidden: Tensor, memory: Memory | None, layer: int) -> Tensor:
+    def forward(self, hidden: Tensor, turns: Turns, memory: Memory | None) -> Tensor:
         """Mix the frames of `hidden` (batch, frame, width), and those of `memory` into them."""
         batch, frames, width = hidden.shape
         mixed = self.inputs(hidden).view(batch, frames, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = mixed.unbind(0)
-        query, key = self.query_norm(query), self.key_norm(key)
+        query, key = rotary(self.query_norm(query), turns), rotary(self.key_norm(key), turns)
         if memory is not None:
-            if (layer, "key") in memory:
-                key = torch.cat([memory[layer, "key"], key], dim=-2)
-                value = torch.cat([memory[layer, "value"], value], dim=-2)
-            kept = slice(max(0, key.shape[-2] - self.window + 1), None)
-            memory[layer, "key"], memory[layer, "value"] = key[..., kept, :], value[..., kept, :]
+            before = slice(1 - self.window, None) if self.window > 1 else slice(0, 0)
+            if memory:
+                key = torch.cat([memory["key"][..., before, :], key], dim=-2)
+                value = torch.cat([memory["value"][..., before, :], value], dim=-2)
+            kept = slice(-self.window, None)
+            memory["key"], memory["value"] = key[..., kept, :].contiguous(), value[..., kept, :].contiguous()
         keys = key.shape[-2]
         fits = keys <= self.window
         whole = fits and frames == keys
         mask = None if whole or (fits and frames == 1) else band(frames, keys, self.window, hidden.device)
         seen = F.scaled_dot_product_attention(
-            rotary(query, keys - frames), rotary(key), value, attn_mask=mask, is_causal=whole and frames > 1
+            query, key, value, attn_mask=mask, is_causal=whole and frames > 1
         )
         return self.output(seen.transpose(1, 2).reshape(batch, frames, width))
 
@@ -75,7 +89,7 @@ class Block(nn.Module):
         self.contract = nn.Linear(4 * width, width, bias=False)
         nn.init.zeros_(self.contract.weight)
 
-    def forward(self, hidden: Tensor, memory: Memory | None, layer: int) -> Tensor:
+    def forward(self, hidden: Tensor, turns: Turns, memory: Memory | None) -> Tensor:
         """Return `hidden` (batch, frame, width) with this layer's additions."""
-        hidden = hidden + self.attention(self.attention_norm(hidden), memory, layer)
+        hidden = hidden + self.attention(self.attention_norm(hidden), turns, memory)
         return hidden + self.contract(F.gelu(self.expand(self.perceptron_norm(hidden))))

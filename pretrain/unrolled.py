@@ -32,23 +32,33 @@ class UnrollConfig:
     """Steps from one batch with rollouts to the next; 5 makes 20 % of all batches, 0 none."""
 
     longest: int = 16
-    """Frames of the longest rollouts; they begin with one frame and double up to the middle of training."""
+    """Frames of the longest rollouts."""
 
     count: int = 32
     """Rollouts in such a batch, of all processes together."""
 
+    shortest: int = 1
+    """Frames of the first rollouts, which double up to the middle of training; a prior that has learned
+    already can begin with long ones."""
+
+    passing: float = 1.0
+    """Share of the gradient that passes from each frame to the one before. With less than 1 a few rollouts
+    whose gradients grow from frame to frame do not outweigh all others."""
+
     def __post_init__(self) -> None:
         """Check that there is something to roll out."""
-        if self.every < 0 or min(self.longest, self.count) < 1:
+        if self.every < 0 or not 1 <= self.shortest <= self.longest or self.count < 1:
             raise ValueError(
-                f"every must not be negative, and longest and count must be positive, but they are "
-                f"{self.every}, {self.longest} and {self.count}; use e.g. 5, 16 and 32"
+                f"every must not be negative, shortest from 1 to longest, and count positive, but they are "
+                f"{self.every}, {self.shortest} to {self.longest} and {self.count}; use e.g. 5, 1, 16 and 32"
             )
+        if not 0.0 <= self.passing <= 1.0:
+            raise ValueError(f"passing must lie in [0, 1], but is {self.passing}; use e.g. 0.95")
 
     def frames(self, progress: float) -> int:
-        """Return the length of rollouts at a stage of the training in [0, 1]: 1, 2, 4 ... `longest`."""
-        doublings = (self.longest - 1).bit_length()
-        return min(self.longest, 2 ** int(min(1.0, 2.0 * progress) * doublings))
+        """Return the length of rollouts at a stage of the training in [0, 1]."""
+        doublings = (-(-self.longest // self.shortest) - 1).bit_length()
+        return min(self.longest, self.shortest * 2 ** int(min(1.0, 2.0 * progress) * doublings))
 
 
 class Unrolled(nn.Module):
@@ -81,7 +91,7 @@ class Unrolled(nn.Module):
         places = places[torch.arange(self.config.count) % len(places)][mine]
         true = self.windows.poses(places, torch.zeros(len(places), dtype=torch.int64), context + frames)
         start, wanted = true.at((slice(None), context - 1)), true.at((slice(None), slice(context, None)))
-        predicted = unroll(model, true.at((slice(None), slice(context))), frames)
+        predicted = unroll(model, true.at((slice(None), slice(context))), frames, self.config.passing)
         known = self.windows.known(places, context, frames).to(self.moved.device)
         return self.errors(start, predicted, wanted, self.moved[:frames], known)
 
@@ -163,14 +173,23 @@ class RolloutErrors(nn.Module):
         return ((speed * self.fps) ** 2 * stands).mean(dim=-1)
 
 
-def unroll(model: NextStateModel, window: Pose, frames: int) -> Pose:
-    """Return the poses (batch, frames) that a model predicts one by one after windows (batch, frame)."""
+def unroll(model: NextStateModel, window: Pose, frames: int, passing: float = 1.0) -> Pose:
+    """Return the poses (batch, frames) that a model predicts one by one after windows (batch, frame).
+
+    Of the gradient of each pose the share `passing` reaches what it was predicted from.
+    """
     memory: Memory = {}
-    last = (slice(None), slice(-1, None))
-    poses = [model.changed(window.at(last), model.changes(window, memory)[last])]
+    poses = [model.forward(window, memory)]  # once a rollout, and so not worth compiling as the rest is
     for _ in range(frames - 1):
-        poses.append(model.changed(poses[-1], model.changes(poses[-1], memory)))
+        poses.append(model(fading(poses[-1], passing), memory))
     return joined(poses, dim=1)
+
+
+def fading(pose: Pose, passing: float) -> Pose:
+    """Return the very pose, of whose gradient only a share passes."""
+    if passing == 1.0:
+        return pose
+    return Pose(*(passing * part + (1.0 - passing) * part.detach() for part in pose))
 
 
 def joint_distance(first: Tensor, second: Tensor) -> Tensor:

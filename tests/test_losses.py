@@ -1,6 +1,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from musclegym.pretrain.chains import ChainConfig
 from musclegym.pretrain.draws import Draw
 from musclegym.pretrain.joint_places import JointPlaces
 from musclegym.pretrain.losses import LossWeights, NextStateObjective, ObjectiveConfig
+from musclegym.pretrain.mlp import MotionMLP, MotionMLPConfig
 from musclegym.pretrain.motion_nn import MotionNN, MotionNNConfig
+from musclegym.pretrain.next_state import NextStateModel
 from musclegym.pretrain.unrolled import RolloutErrors, UnrollConfig, joint_distance, unroll
 from musclegym.pretrain.windows import Windows, states_of
 from tests.libraries import clip_of, library_of, swinging
@@ -33,8 +36,12 @@ def windows_in(folder: Path, batch: int, length: int = 7, longest: int = 60) -> 
 
 def untrained(seed: int = 0) -> MotionNN:
     """A network whose outputs are not zero, as if it had learned something."""
+    return stirred(MotionNN(LAYOUT, SMALL, FPS), seed)
+
+
+def stirred(model: NextStateModel, seed: int = 0) -> Any:
+    """The model with random weights."""
     torch.manual_seed(seed)
-    model = MotionNN(LAYOUT, SMALL, FPS)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     model.change_scale.fill_(0.01)
@@ -157,10 +164,9 @@ def test_unrolled_poses_are_those_of_windows_that_grow():
     pose = LAYOUT.pose(torch.as_tensor(swinging(BODY, 3), dtype=torch.float32)[None])
     unrolled = unroll(model, pose, 3)
     for frame in range(3):
-        expected = model.next_pose(pose)
-        predicted = unrolled.at((slice(None), frame))
+        expected, predicted = model(pose), unrolled.at((slice(None), slice(frame, frame + 1)))
         assert LAYOUT.difference(expected, predicted).abs().max() < 1e-5
-        pose = Pose(*(torch.cat([a, b[:, None]], dim=1) for a, b in zip(pose, predicted, strict=True)))
+        pose = Pose(*(torch.cat([a, b], dim=1) for a, b in zip(pose, predicted, strict=True)))
 
 
 def test_gradient_of_a_rollout_is_that_of_finite_differences():
@@ -185,10 +191,41 @@ def test_gradient_of_a_rollout_is_that_of_finite_differences():
     assert (gradient * direction).sum() == pytest.approx(float(values[0] - values[1]) / 2e-4, rel=1e-4)
 
 
+def test_a_share_of_the_gradient_passes_from_frame_to_frame():
+    model = untrained().double()
+    window = poses_of(swinging(BODY, 6))
+
+    def of_frame(frame: int, passing: float) -> torch.Tensor:
+        seen = window._replace(velocity=window.velocity.clone().requires_grad_())
+        place = unroll(model, seen, 4, passing).at((0, frame)).displacement[2]
+        return torch.autograd.grad(place, seen.velocity)[0][0, -1, 5]
+
+    whole = [of_frame(frame, 1.0) for frame in range(4)]
+    alone = [of_frame(frame, 0.0) for frame in range(4)]
+    assert alone[0] == whole[0]
+    assert all(abs(one) < 0.2 * abs(all_) for one, all_ in zip(alone[1:], whole[1:], strict=True))
+    for frame in (1, 2, 3):
+        assert whole[frame] > of_frame(frame, 0.9) > of_frame(frame, 0.5) > alone[frame]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's own, while it compiles
+@pytest.mark.parametrize(
+    "build", [lambda: MotionNN(LAYOUT, SMALL, FPS), lambda: MotionMLP(LAYOUT, MotionMLPConfig(window=6), FPS)]
+)
+def test_the_step_of_a_rollout_is_one_graph_and_compiled_computes_the_same(build):
+    plain, compiled = stirred(build()).double(), stirred(build()).double()
+    compiled.compile(dynamic=False, fullgraph=True, backend="eager")
+    window = poses_of(swinging(BODY, 6))
+    expected, reached = (unroll(model, window, 4) for model in (plain, compiled))
+    assert LAYOUT.difference(expected, reached).abs().max() == 0.0
+
+
 def test_rollouts_double_up_to_the_middle_of_the_training():
     config = UnrollConfig(longest=16)
     assert [config.frames(progress) for progress in (0.0, 0.13, 0.26, 0.38, 0.5, 1.0)] == [1, 2, 4, 8, 16, 16]
     assert UnrollConfig(longest=1).frames(1.0) == 1
+    assert [UnrollConfig(longest=60, shortest=20).frames(x) for x in (0.0, 0.26, 0.5)] == [20, 40, 60]
+    assert UnrollConfig(longest=60, shortest=60).frames(0.0) == 60
     assert UnrollConfig(longest=60).frames(1.0) == 60
 
 
@@ -288,5 +325,5 @@ def test_rollouts_longer_than_all_clips_are_refused(tmp_path):
 
 
 def test_unroll_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="longest and count must be positive"):
+    with pytest.raises(ValueError, match="shortest from 1 to longest"):
         UnrollConfig(longest=0)

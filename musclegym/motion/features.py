@@ -98,7 +98,7 @@ class StateLayout:
         counts = DOFS_OF_KIND[list(self.joint_kind)]
         return np.cumsum(counts) - counts
 
-    @property
+    @cached_property
     def n_dofs(self) -> int:
         """Degrees of freedom, the root's six included."""
         return int(DOFS_OF_KIND[list(self.joint_kind)].sum())

@@ -85,7 +85,7 @@ class MotionLibrary:
     @property
     def low_pass(self) -> float | None:
         """Cut-off of the filter that all clips went through, if any did [Hz]."""
-        return self.manifest["recipe"]["low_pass"]
+        return self.manifest["recipe"].get("low_pass")
 
     @property
     def errors(self) -> dict[str, str]:
