@@ -175,7 +175,7 @@ def run_name(path: Path) -> str:
 
 
 def open_library(config: EvaluateConfig, scratch: Path, prior: str) -> tuple[MotionLibrary, str | None]:
-    """Return the split to use of a library: the given one, or one that is built as a prior's was."""
+    """Return a library, the given one or one that is built as a prior's was, and the split to use."""
     body = config.body.load()
     if len(config.data) == 1 and read_manifest(Path(config.data[0])) is not None:
         return MotionLibrary(config.data[0], body), config.split or "test"
